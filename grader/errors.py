@@ -1,0 +1,46 @@
+"""Every error that nnkit raises on purpose, as one tree, each with the exit code of the command it ends.
+
+Exit codes: 0 passed, 1 not passed, 2 asked wrongly, 3 our fault.
+"""
+
+
+class NnkitError(Exception):
+    """Base of all our errors. Its text is one sentence for a person: what, where, what was expected, what to do next."""
+
+    exit_code = 3
+
+
+class AskedWrongly(NnkitError):
+    """The command, a file or an option cannot be used as given; the person can put it right."""
+
+    exit_code = 2
+
+
+class OurFault(NnkitError):
+    """Something of nnkit's, or of this machine, did not work. It never costs a student points."""
+
+    exit_code = 3
+
+
+class CourseError(AskedWrongly):
+    """A section's own files are wrong: section.toml, a suite, a catalogue of mistakes."""
+
+
+class UnknownSection(AskedWrongly):
+    """There is no such section in this course."""
+
+
+class NoSolutions(AskedWrongly):
+    """A command for instructors was called where no solutions are installed."""
+
+
+class WorkspaceError(AskedWrongly):
+    """The student's folder does not hold what the command needs."""
+
+
+class RefusedSubmission(AskedWrongly):
+    """A submission is not even run: too large, not a file, a link, a forbidden name."""
+
+
+class ProtocolError(Exception):
+    """The other side of the wire sent bytes that are not a well-formed message. Never shown as it is."""

@@ -1,0 +1,1 @@
+"""Other people's formats of submissions and grades: read and write."""
