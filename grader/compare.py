@@ -298,7 +298,7 @@ def assert_calm(observed: Observation) -> None:
         Mismatch: it did.
     """
     __tracebackhide__ = True
-    said = {"over": "a number overflowed", "divide": "a division by zero", "invalid": "an invalid operation (NaN)"}
+    said = {"over": "a number that overflowed", "divide": "a division by zero", "invalid": "an invalid operation (NaN)"}
     found = [sentence for flag, sentence in said.items() if flag in observed.flags]
     found += [f"the warning {_shown(text)}" for text in observed.warnings]
     if found:
