@@ -1,0 +1,236 @@
+"""The `nnkit` command: parse, call one function, show one result.
+
+Exit codes: 0 passed, 1 not passed, 2 asked wrongly, 3 our fault, 130 stopped by the user. What takes time to import is
+imported inside the command that needs it.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, Protocol, TypeVar, get_args, get_origin
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from . import __version__
+from .grader.errors import NnkitError
+
+STUDENTS, INSTRUCTORS, AUTHORS = "Students", "Instructors", "Course authors"
+
+
+class Record(Protocol):
+    """What a command shows: a record that knows itself as plain data."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Panels(TyperGroup):
+    """The group of all commands; its help shows them in panels, as plain text."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the arguments and options, `--help` too."""
+        return _plain(super().get_params(ctx))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  the signature is typer's
+        """Write one list of commands per panel, all aligned."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        commands = [(name, command) for name, command in self.commands.items() if not command.hidden]
+        width = max(len(name) for name, _ in commands)
+        for name, command in commands:
+            line = command.get_short_help_str(formatter.width - width - 6)
+            panels.setdefault(getattr(command, "rich_help_panel", None) or STUDENTS, []).append(
+                (name.ljust(width), line)
+            )
+        for panel in sorted(panels, key=(STUDENTS, INSTRUCTORS, AUTHORS).index):
+            with formatter.section(panel):
+                formatter.write_dl(panels[panel])
+
+
+class PlainCommand(TyperCommand):
+    """A command that converts its plain arguments and options without pydantic."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the arguments and options, `--help` too."""
+        return _plain(super().get_params(ctx))
+
+
+def _plain(parameters: list[Any]) -> list[Any]:
+    """Convert flags, texts, numbers and paths here; typer does it by pydantic, whose import doubles a command's start.
+
+    Whatever is not plain (choices, ranges, paths that must exist) is left to typer. Older versions of typer have no
+    `get_runtime_param`, and no need of this.
+    """
+    special = ("min", "max", "parser", "click_type", "exists", "resolve_path", "writable")
+    for parameter in parameters:
+        if hasattr(parameter, "get_runtime_param") and "get_runtime_param" not in vars(parameter):
+            annotation, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
+            kind = get_args(annotation)[0] if get_origin(annotation) is list else annotation
+            if kind in (bool, str, int, float, Path) and not any(getattr(info, name, None) for name in special):
+                parameter.get_runtime_param = _Plain(kind, parameter.get_runtime_param).itself
+    return parameters
+
+
+class _Plain:
+    """Stands where typer keeps its converter of one argument or option."""
+
+    def __init__(self, kind: type, usual: Callable[[], Any]) -> None:
+        self.kind = kind
+        self.usual = usual
+
+    def itself(self) -> "_Plain":
+        return self
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        many = param.multiple or param.nargs == -1
+        if value is None:
+            return () if many else None
+        if self.kind is bool and not isinstance(value, bool):
+            return self.usual().coerce(value, param=param, ctx=ctx)
+        try:
+            return [self.kind(each) for each in value] if many else self.kind(value)
+        except ValueError:
+            raise typer.BadParameter(f"{value!r} is not a number.", ctx=ctx, param=param) from None
+
+
+app = typer.Typer(
+    cls=Panels,
+    help="Learn neural networks by writing them: forty sections, each with tests that say what is wrong and where.",
+    epilog="Start with `nnkit fetch 13`, write s13_relu/relu.py, then `nnkit check 13`.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document instead of text; docs/json.md describes it.")
+]
+SectionName = Annotated[str, typer.Argument(metavar="SECTION", help='A section: its number or name, "13" or "relu".')]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nnkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("list", cls=PlainCommand, rich_help_panel=STUDENTS)
+def list_sections(*, json: Json = False) -> None:
+    """Show all sections, and how far you are with each."""
+    from .grader import workspace
+
+    show("list", workspace.overview(Path.cwd()), workspace.as_table, as_json=json)
+
+
+@app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
+def fetch(
+    sections: Annotated[list[str], typer.Argument(metavar="SECTION...", help='Sections by number or name, or "all".')],
+    *,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to put them; here if not given.")] = None,
+    json: Json = False,
+) -> None:
+    """Get sections into this folder, or newer versions of them. What you wrote is never overwritten."""
+    from .grader import course, workspace
+
+    wanted = course.sections() if sections == ["all"] else [course.section(name) for name in sections]
+    results = workspace.fetch(wanted, to or workspace.home(Path.cwd()))
+    show("fetch", results, workspace.as_lines, as_json=json)
+
+
+@app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
+def reset(section: SectionName, *, json: Json = False) -> None:
+    """Start a section's file afresh. What you wrote is kept in .nnkit/backup."""
+    from .grader import course, workspace
+
+    result = workspace.reset(course.section(section), Path.cwd())
+    show("reset", [result], workspace.as_lines, as_json=json)
+
+
+def show(command: str, results: Sequence[R], as_text: Callable[[Sequence[R]], str], *, as_json: bool) -> None:
+    """Print what a command found, as text or as exactly one JSON document."""
+    if as_json:
+        import json
+
+        document = {"version": 1, "command": command, "results": [result.as_dict() for result in results]}
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        typer.echo(as_text(results))
+
+
+def main() -> NoReturn:
+    """Run the command that was typed, and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without the letter α shows a question mark
+    try:
+        app(prog_name="nnkit")
+        code: Any = 0
+    except NnkitError as error:
+        _complain(str(error))
+        code = error.exit_code
+    except SystemExit as stop:
+        code = stop.code
+        if code == 130:
+            _complain("Stopped.")
+    except KeyboardInterrupt:
+        _complain("Stopped.")
+        code = 130
+    except Exception:  # noqa: BLE001  the last line of defence: whatever it is, it is our fault
+        _complain(_our_fault())
+        code = 3
+    sys.exit(_last_words(code))
+
+
+def _complain(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _our_fault() -> str:
+    """Keep the traceback where it can be found, and say so in one sentence."""
+    import traceback
+
+    if os.environ.get("NNKIT_DEBUG"):
+        return traceback.format_exc()
+    import shlex
+    import tempfile
+
+    last = traceback.format_exc().strip().splitlines()[-1]
+    sentence = f"nnkit itself failed ({last[:200]}); this is not about your code."
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="nnkit-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
+        ) as file:
+            file.write(
+                f"nnkit {__version__}, Python {sys.version}\nnnkit {shlex.join(sys.argv[1:])}\n\n{traceback.format_exc()}"
+            )
+    except OSError:
+        return f"{sentence} NNKIT_DEBUG=1 shows where."
+    return f"{sentence} Please report it with {file.name}, where the traceback is."
+
+
+def _last_words(code: Any) -> Any:
+    """Write out what is still to be written; a reader that has gone away (`nnkit list | head -1`) is no failure."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+if __name__ == "__main__":
+    main()
