@@ -1,0 +1,231 @@
+"""Section 12: sigmoid, its slope, its problems. Hidden tests."""
+
+import numpy as np
+import pytest
+from gradescope_utils.autograder_utils.decorators import number, weight
+from nnkit.grader.compare import (
+    assert_calm,
+    assert_close,
+    assert_dtype,
+    assert_gradient,
+    assert_leaves_inputs_alone,
+    assert_refuses,
+    assert_shape,
+)
+
+
+@weight(6)
+@number("12.H1")
+def test_extremes(student, reference, rng):
+    """sigmoid has twelve correct digits from -700 upwards and nothing overflows on the way, not even at infinity"""
+    fixed = [-700.0, -400.0, -100.0, -45.0, -20.0, 20.0, 45.0, 700.0, 1000.0, np.inf]
+    x = np.concatenate([rng.uniform(-3, 3, 20), rng.uniform(-45, -15, 20), rng.uniform(-700, 700, 40), fixed])
+
+    yours = student.sigmoid(x)
+
+    assert_calm(student.observed)
+    # The least accurate good form, exp(-log(1 + exp(-x))), rounds its exponent (700) by 1e-16 of it: 1e-13.
+    assert_close(yours, reference.sigmoid(x), rtol=1e-12)
+
+    # Below -745 the result is 0 in float64; above that it is subnormal, where digits are not asked for.
+    tiny = np.append(rng.uniform(-1000, -750, 5), [-1000.0, -np.inf])
+    yours = student.sigmoid(tiny)
+    assert_calm(student.observed)
+    assert_close(yours, np.zeros(7), atol=1e-300)
+
+
+@weight(3)
+@number("12.H2")
+def test_slope_against_differences(student, reference, rng):
+    """sigmoid_grad of sigmoid's output is the slope that central differences find"""
+    x, upstream = rng.uniform(-4, 4, (5, 3)), rng.standard_normal((5, 3))
+
+    slope = student.sigmoid_grad(student.sigmoid(x))
+    assert_shape(slope, (5, 3))
+    assert_gradient(upstream * slope, reference.sigmoid, x, upstream)
+
+
+@weight(1)
+@number("12.H2")
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (2, 0, 3), (4, 3), (2, 4, 3)])
+def test_any_shape(student, reference, rng, shape):
+    """sigmoid, sigmoid_grad and logit take arrays of any shape, without axes and without entries too"""
+    x = np.array(rng.uniform(-5, 5, shape))
+    a = np.array(rng.uniform(0.05, 0.95, shape))
+
+    assert_close(student.sigmoid(x), reference.sigmoid(x), name="sigmoid(x)")
+    assert_close(student.sigmoid_grad(a), reference.sigmoid_grad(a), name="sigmoid_grad(a)")
+    # log(p) and log(1 - p) cancel near 0.5: absolute error of a few 1e-16.
+    assert_close(student.logit(a), reference.logit(a), atol=2e-15, name="logit(p)")
+
+
+@weight(2)
+@number("12.H2")
+def test_kind_of_number(student, reference, rng):
+    """float32 gives float32, float64 gives float64, ints and bools give float64"""
+    # |x| < 15 keeps the exponent's own rounding in float32 (15 * 6e-8) below the 4e-6 allowed.
+    for values in (rng.uniform(-15, 15, 7), rng.integers(-9, 9, 7), np.array([True, False, True])):
+        yours = student.sigmoid(values)
+        assert_dtype(yours, np.float64, name="sigmoid(x)")
+        assert_close(yours, reference.sigmoid(values.astype(np.float64)), name="sigmoid(x)")
+
+    single = rng.uniform(-15, 15, 7).astype(np.float32)
+    yours = student.sigmoid(single)
+    assert_dtype(yours, np.float32, name="sigmoid(x)")
+    assert_close(yours, reference.sigmoid(single.astype(np.float64)), name="sigmoid(x)")
+
+    for kind in (np.float32, np.float64):
+        a = rng.uniform(0.1, 0.9, 5).astype(kind)
+        assert_dtype(student.sigmoid_grad(a), kind, name="sigmoid_grad(a)")
+        assert_dtype(student.logit(a), kind, name="logit(p)")
+    assert_dtype(student.logit(np.array([0, 1, 1])), np.float64, name="logit(p)")
+
+
+@weight(2)
+@number("12.H3")
+def test_shape_of_the_curve(student, rng):
+    """sigmoid rises everywhere, and sigmoid(-x) is 1 - sigmoid(x)"""
+    for size in (1, 2, 3, 5, 8, 30):  # small ones first: the first failure is easy to read
+        x = rng.standard_normal(size) * 4
+        # Two roundings near 1 and one subtraction: a few 1e-16.
+        assert_close(student.sigmoid(-x), 1 - student.sigmoid(x), rtol=0.0, atol=1e-15, name="sigmoid(-x)")
+
+    # Steps of at least 0.05 raise even sigmoid(30) by 5e-15, which is many roundings.
+    x = np.cumsum(rng.uniform(0.05, 0.8, 60))
+    x = x[x < 30]
+    yours = student.sigmoid(np.concatenate([-x[::-1], x]))
+    assert (np.diff(yours) > 0).all(), "a larger x must give a larger sigmoid(x)"
+
+
+@weight(1)
+@number("12.H3")
+def test_closed_range(student, rng):
+    """sigmoid stays inside 0 and 1 and reaches 1 by rounding: at 38 in float64, at 18 in float32"""
+    x = rng.uniform(-1000, 1000, 50)
+    for values in (x, x.astype(np.float32)):
+        yours = student.sigmoid(values)
+        assert ((yours >= 0) & (yours <= 1)).all(), "every sigmoid(x) must lie between 0 and 1"
+
+    # 1 - sigmoid(38) = 3e-17 is under half of the gap below 1 (5.6e-17), so every good form rounds to 1. At 37 it is
+    # 8.5e-17, where 1/(1 + exp(-x)) gives 1 and the correctly rounded value is one step less. float32: 1.5e-8 < 3e-8.
+    assert_close(student.sigmoid(np.array([38.0, 100.0])), np.ones(2), rtol=0.0)
+    assert_close(student.sigmoid(np.array([18.0, 90.0], np.float32)), np.ones(2), rtol=0.0)
+
+
+@weight(3)
+@number("12.H4")
+def test_logit_is_accurate(student, reference, rng):
+    """logit is right for probabilities near 1e-300, in the middle, and one rounding step below 1"""
+    powers = 10.0 ** rng.uniform(-300, -1, 20)
+    p = np.concatenate([[1e-300, 2.0**-53, 1 - 2.0**-53, 1 - 2.0**-50], powers, 1 - powers[-3:], rng.uniform(0, 1, 20)])
+
+    yours = student.logit(p)
+
+    assert_calm(student.observed)
+    # Near 0.5 two logarithms of size 0.7 cancel: absolute error of a few 1e-16.
+    assert_close(yours, reference.logit(p), rtol=1e-12, atol=2e-15)
+    # In closed form: log(10**-300), and 53 log 2 (what is left out is 1e-16).
+    assert_close(yours[:3:2], np.array([-690.7755278982137, 36.7368005696771]), rtol=1e-12)
+
+
+@weight(2)
+@number("12.H4")
+def test_logit_at_the_ends(student, rng):
+    """logit of 0 is -inf and of 1 is +inf, without a warning, in any company"""
+    p = rng.uniform(0.1, 0.9, (3, 4))
+    p[0, 1], p[2, 0], p[2, 3] = 0.0, 1.0, 0.0
+
+    yours = student.logit(p)
+
+    assert_calm(student.observed)
+    assert_close(np.array([yours[0, 1], yours[2, 0], yours[2, 3]]), np.array([-np.inf, np.inf, -np.inf]))
+    inside = (p > 0) & (p < 1)
+    assert_close(yours[inside], np.log(p[inside] / (1 - p[inside])), atol=2e-15)
+
+
+@weight(2)
+@number("12.H5")
+def test_saturated_share(student, reference, rng):
+    """saturated_fraction counts the entries whose slope is below tol, on either side, for any tol"""
+    # Steps of 0.1, and limits in the middle between two of them: no rounding decides which side an entry is on.
+    x = 0.1 * rng.permutation(np.arange(-40, 31)).reshape(71, 1)
+    for limit in 0.1 * rng.choice(np.arange(10, 20), 4, replace=False) + 0.05:
+        tol = float(np.exp(-limit) / (1 + np.exp(-limit)) ** 2)
+        yours = student.saturated_fraction(x, tol)
+        assert_close(yours, reference.saturated_fraction(x, tol), name=f"share for tol={tol:.3f}")
+
+
+@weight(1)
+@number("12.H5")
+def test_saturated_share_by_default(student, rng):
+    """Without a tol, inputs beyond 6 on either side are saturated and inputs within 3 are not"""
+    # The slope is 0.0025 at 6 and 0.045 at 3; the default tol of 0.01 lies between.
+    left, middle, right = -rng.uniform(6, 700, 3), rng.uniform(-3, 3, 9), rng.uniform(6, 700, 5)
+    assert_close(student.saturated_fraction(np.concatenate([left, middle, right])), 8 / 17, name="share")
+    assert_close(student.saturated_fraction(np.concatenate([left, middle])), 3 / 12, name="share")
+    assert_close(student.saturated_fraction(middle), 0.0, name="share")
+    assert_close(student.saturated_fraction(right), 1.0, name="share")
+
+
+@weight(3)
+@number("12.H5")
+def test_chain(student, reference, rng):
+    """chain_slopes multiplies one factor w * slope per layer and returns all absolute values on the way"""
+    for depth in (1, 2, 3, 7):
+        x, w = float(rng.uniform(-2, 2)), float(rng.uniform(1.5, 5))
+        for weight_ in (w, -w):
+            yours = student.chain_slopes(x, depth, weight_)
+            assert_shape(yours, (depth,), name="chain_slopes(x, depth, w)")
+            assert_close(yours, reference.chain_slopes(x, depth, weight_), name="chain_slopes(x, depth, w)")
+
+
+@weight(1)
+@number("12.H5")
+def test_chain_against_differences(student, reference, rng):
+    """Without a w the weight is 1: the slopes agree with central differences and stay below 0.25 ** depth"""
+    x = rng.uniform(-3, 3, 1)
+    depth = 12
+    yours = student.chain_slopes(float(x[0]), depth)
+    assert_shape(yours, (depth,))
+    assert (yours <= 0.25 ** np.arange(1, depth + 1) * (1 + 1e-12)).all(), "layer k may pass on 0.25 ** k at most"
+
+    def third(start):
+        return reference.sigmoid(reference.sigmoid(reference.sigmoid(start)))
+
+    assert_gradient(yours[2:3], third, x, np.ones(1), name="chain_slopes(x, 12)[2]")
+
+
+@weight(2)
+@number("12.H6")
+def test_speed(student, speed, rng):
+    """sigmoid of a million numbers takes at most six times the reference's time"""
+    # Measured: two boolean masks 2.3 times, numpy.logaddexp 2.1, a Python loop over math.exp 15 and more.
+    speed.at_most(6, lambda module, x: module.sigmoid(x), lambda: (rng.standard_normal(10**6),))
+
+
+@weight(1)
+@number("12.H6")
+def test_inputs_stay(student, rng):
+    """No function changes its argument, and no result shares memory with one"""
+    for values in (rng.standard_normal((3, 4)), np.abs(rng.standard_normal(5)), np.zeros(2)):
+        student.sigmoid(values)
+        assert_leaves_inputs_alone(student.observed)
+        student.saturated_fraction(values)
+        assert_leaves_inputs_alone(student.observed)
+    p = rng.uniform(0.1, 0.9, (2, 3))
+    student.sigmoid_grad(p)
+    assert_leaves_inputs_alone(student.observed)
+    student.logit(p)
+    assert_leaves_inputs_alone(student.observed)
+
+
+@weight(1)
+@number("12.H7")
+def test_bad_input(student, rng):
+    """logit refuses what is no probability and chain_slopes a depth below 1; both name the argument"""
+    for bad in (-1e-9, 1 + 1e-9, -rng.uniform(0.1, 5), 1 + rng.uniform(0.1, 5)):
+        p = rng.uniform(0.1, 0.9, (2, 3))
+        p[1, 0] = bad
+        assert_refuses(student.logit, p, naming="p")
+    for depth in (0, -1, -int(rng.integers(2, 9))):
+        assert_refuses(student.chain_slopes, 0.5, depth, naming="depth")
