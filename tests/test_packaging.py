@@ -30,7 +30,7 @@ def course_files():
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory):
-    """The names in a wheel and an sdist, built without a network from a checkout that lies about full of other things."""
+    """An sdist, a wheel from it and a wheel straight from the checkout, built without a network from a checkout that is full of other things."""
     folder = tmp_path_factory.mktemp("packaging")
     checkout = folder / "checkout"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "__pycache__"))
@@ -54,25 +54,23 @@ def archives(tmp_path_factory):
         (checkout / litter).write_text("litter\n")
     # An old list of files that names a solution: setuptools would believe it.
     (checkout / "nnkit.egg-info" / "SOURCES.txt").write_text(f"solutions/{SECTION}/sample.py\ntests/test_course.py\n")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), str(checkout)],
-        check=True,
-        capture_output=True,
-        timeout=240,
-    )
-    [wheel], [sdist] = (folder / "dist").glob("*.whl"), (folder / "dist").glob("*.tar.gz")
-    return wheel, sdist
+    build = [sys.executable, "-m", "build", "--no-isolation", str(checkout), "--outdir"]
+    subprocess.run([*build, str(folder / "both")], check=True, capture_output=True, timeout=240)
+    shutil.rmtree(checkout / "build")  # a stale one would be believed, so a release builds its wheel from the sdist
+    subprocess.run([*build, str(folder / "direct"), "--wheel"], check=True, capture_output=True, timeout=240)
+    [sdist], [wheel], [direct] = (folder.glob(name) for name in ("both/*.tar.gz", "both/*.whl", "direct/*.whl"))
+    return {"sdist": sdist, "wheel from the sdist": wheel, "wheel from the checkout": direct}
 
 
-@pytest.fixture(scope="module")
-def wheel(archives):
-    with zipfile.ZipFile(archives[0]) as archive:
+@pytest.fixture(scope="module", params=["wheel from the sdist", "wheel from the checkout"])
+def wheel(archives, request):
+    with zipfile.ZipFile(archives[request.param]) as archive:
         return set(archive.namelist())
 
 
 @pytest.fixture(scope="module")
 def sdist(archives):
-    with tarfile.open(archives[1]) as archive:
+    with tarfile.open(archives["sdist"]) as archive:
         return {name.partition("/")[2] for name in archive.getnames() if archive.getmember(name).isfile()}
 
 
@@ -93,12 +91,9 @@ def test_the_package_root_holds_the_command_and_nothing_else(wheel):
     }
 
 
-@pytest.mark.parametrize("archive", ["wheel", "sdist"])
-def test_no_solution_and_no_test_is_shipped(archive, request):
+def test_no_solution_and_no_test_is_shipped(wheel, sdist):
     """No reference, no hidden suite, no mistakes, no tests of the kit, in the wheel and in the sdist"""
-    names = request.getfixturevalue(archive)
-
-    for name in names:
+    for name in wheel | sdist:
         assert "solutions" not in name.split("/"), name
         assert "tests" not in name.split("/"), name
         assert not name.endswith(("test_hidden.py", "mistakes.py")) or name.endswith("grader/mistakes.py"), name
@@ -106,9 +101,11 @@ def test_no_solution_and_no_test_is_shipped(archive, request):
 
 def test_no_text_of_a_solution_is_shipped(archives):
     """Under whatever name: the planted sentence stands in no file of either archive"""
-    with zipfile.ZipFile(archives[0]) as archive:
-        texts = [archive.read(name) for name in archive.namelist()]
-    with tarfile.open(archives[1]) as archive:
+    texts = []
+    for path in (archives["wheel from the sdist"], archives["wheel from the checkout"]):
+        with zipfile.ZipFile(path) as archive:
+            texts += [archive.read(name) for name in archive.namelist()]
+    with tarfile.open(archives["sdist"]) as archive:
         texts += [archive.extractfile(member).read() for member in archive.getmembers() if member.isfile()]
 
     assert not any(SECRET.encode() in text for text in texts)
