@@ -44,3 +44,19 @@ class RefusedSubmission(AskedWrongly):
 
 class ProtocolError(Exception):
     """The other side of the wire sent bytes that are not a well-formed message. Never shown as it is."""
+
+
+class WorkerEnded(Exception):
+    """A worker was ended, or ended itself, in the middle of a question.
+
+    `state` is a submission's state (timeout, out_of_memory, killed, crashed, protocol_error); the text says what
+    happened in the words of a student's report.
+    """
+
+    def __init__(self, state: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.state = state
+
+
+class TooSlow(AssertionError):
+    """The student's code used too much processor time: a test that fails, like any other."""

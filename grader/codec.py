@@ -1,0 +1,384 @@
+"""Plain data <-> bytes: the only thing that crosses between a test and a student's code.
+
+A frame is `magic | head length | number of buffers | length of each buffer | head | buffers`, little-endian. The head
+is MessagePack; arrays of more than INLINE bytes travel as raw buffers after it. Every bound is checked before memory
+is taken, because the trusted side reads frames that hostile code may have written. Nothing is ever unpickled.
+
+In the head, None, bool, int, float, str and bytes stand for themselves; everything else is a list that starts with a
+tag (LIST, TUPLE, DICT, ...). There are no MessagePack maps and no extension types.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ProtocolError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+MAGIC = 0x314B4E4E  # "NNK1"
+HEAD_LIMIT = 16 << 20
+FRAME_LIMIT = 256 << 20
+BUFFER_LIMIT = 4096
+ITEM_LIMIT = 200_000
+DEPTH_LIMIT = 32
+RANK_LIMIT = 32
+INLINE = 1024
+
+LIST, TUPLE, DICT, ARRAY, SCALAR, TENSOR, BIG_INT, COMPLEX, HANDLE, CALLBACK = range(10)
+
+Buffer = bytes | bytearray | memoryview
+Words = NDArray[Any]
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    dtype.str: dtype
+    for dtype in map(
+        np.dtype, ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
+    )
+}
+TENSOR_DTYPES = {
+    "bool": "|b1", "uint8": "|u1", "int8": "|i1", "int16": "<i2", "int32": "<i4", "int64": "<i8",
+    "float16": "<f2", "float32": "<f4", "float64": "<f8", "complex64": "<c8", "complex128": "<c16",
+    "bfloat16": "<u2",
+}  # fmt: skip
+
+_PREFIX = struct.Struct("<III")
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder().decode
+
+
+class Unfit(Exception):
+    """A value is no plain data and cannot be handed over either. Its text completes "... returned ..."."""
+
+
+class TensorArray(np.ndarray[Any, np.dtype[Any]]):
+    """A tensor on the tests' side, where torch is not loaded: an array that says it is a tensor.
+
+    `dtype_name` is torch's name of the element type; a bfloat16 tensor holds its values as float32.
+    """
+
+    dtype_name: str
+    requires_grad: bool
+
+    def __array_finalize__(self, base: Any) -> None:
+        self.dtype_name = getattr(base, "dtype_name", "")
+        self.requires_grad = getattr(base, "requires_grad", False)
+
+
+def tensor(array: object, dtype: str | None = None, requires_grad: bool = False) -> TensorArray:
+    """Return `array` as a value that arrives in the student's code as a torch tensor.
+
+    Args:
+        array: anything numpy makes an array of.
+        dtype: torch's name of the element type ("float32", "bfloat16", ...); by default the array's own.
+        requires_grad: as in torch.
+
+    Raises:
+        ValueError: torch has no such element type.
+    """
+    given = np.asarray(array)
+    name = dtype or given.dtype.name
+    if name not in TENSOR_DTYPES:
+        raise ValueError(f"tensor: torch has no element type {name!r}; use one of {', '.join(TENSOR_DTYPES)}")
+    made = given.astype(np.float32 if name == "bfloat16" else TENSOR_DTYPES[name]).view(TensorArray)
+    made.dtype_name, made.requires_grad = name, requires_grad
+    return made
+
+
+def is_tensor(value: object) -> bool:
+    """Whether a value that came from a student's code was a torch tensor there."""
+    return type(value) is TensorArray
+
+
+def bfloat16_words(values: Words) -> Words:
+    """Round float32 values to bfloat16 (nearest, ties to even) and return the 16-bit words."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    return np.where(np.isnan(values), np.uint16(0x7FC0), rounded)
+
+
+def bfloat16_values(words: Words) -> Words:
+    """Return the float32 values of bfloat16 words."""
+    return (words.astype(np.uint32) << 16).view(np.float32)
+
+
+class Encoder:
+    """Makes frames.
+
+    Args:
+        hand_over: called with an object that is no plain data; returns the tagged list that stands for it, or raises
+            Unfit.
+    """
+
+    def __init__(self, hand_over: Callable[[object], list[Any]] | None = None) -> None:
+        self._hand_over = hand_over
+        self._buffers: list[memoryview] = []
+        self._items = 0
+        self._bytes = 0
+
+    def frame(self, value: object) -> list[Buffer]:
+        """Return the parts of one frame, to be written one after the other. Large arrays are not copied."""
+        self._buffers, self._items, self._bytes = [], 0, 0
+        head = _pack(self._tree(value, 0))
+        if len(head) > HEAD_LIMIT:
+            raise Unfit(f"more than {HEAD_LIMIT >> 20} MiB of numbers and texts outside arrays")
+        lengths = [buffer.nbytes for buffer in self._buffers]
+        start = _PREFIX.pack(MAGIC, len(head), len(lengths)) + struct.pack(f"<{len(lengths)}Q", *lengths)
+        return [start, head, *self._buffers]
+
+    def _tree(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if value is None or kind is bool or kind is float:
+            return value
+        if kind is int:
+            return value if -(2**63) <= value < 2**63 else self._big(value)
+        if kind is str:
+            return self._text(value)
+        if kind is bytes:
+            return self._raw(value)
+        if isinstance(value, np.ndarray):
+            return self._array(value)
+        if isinstance(value, np.generic):
+            return self._scalar(value)
+        if isinstance(value, list | tuple | dict):
+            return self._container(value, depth)
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(value, torch.Tensor):
+            return self._tensor(value)
+        return self._other(value)
+
+    def _container(self, value: list[Any] | tuple[Any, ...] | dict[Any, Any], depth: int) -> list[Any]:
+        self._items += len(value)
+        if depth >= DEPTH_LIMIT:
+            raise Unfit(f"something nested more than {DEPTH_LIMIT} deep (does it contain itself?)")
+        if self._items > ITEM_LIMIT:
+            raise Unfit(f"lists with more than {ITEM_LIMIT:,} entries; an array can be larger")
+        if isinstance(value, dict):
+            tree: list[Any] = [DICT]
+            for key, entry in dict.items(value):
+                tree += (self._tree(key, depth + 1), self._tree(entry, depth + 1))
+            return tree
+        entries = list.__iter__(value) if isinstance(value, list) else tuple.__iter__(value)
+        return [LIST if isinstance(value, list) else TUPLE, *[self._tree(entry, depth + 1) for entry in entries]]
+
+    def _array(self, array: Words) -> list[Any]:
+        if type(array) is TensorArray:
+            name = array.dtype_name or array.dtype.name
+            words = bfloat16_words(array) if name == "bfloat16" else np.asarray(array)
+            return [TENSOR, name, array.requires_grad, list(words.shape), self._data(words)]
+        plain = np.asarray(array)
+        native = plain.dtype.newbyteorder("=")
+        if native.str not in DTYPES:
+            raise Unfit(f"an array of dtype {plain.dtype}; expected numbers or booleans")
+        return [ARRAY, native.str, list(plain.shape), self._data(plain.astype(native, copy=False))]
+
+    def _tensor(self, value: Any) -> list[Any]:
+        name = str(value.dtype).removeprefix("torch.")
+        if name not in TENSOR_DTYPES or str(value.layout) != "torch.strided":
+            raise Unfit(f"a tensor of dtype {name} and layout {value.layout}; expected a dense one of numbers")
+        self._room(value.numel() * value.element_size())
+        plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
+        words = plain.view(sys.modules["torch"].int16).numpy().view("<u2") if name == "bfloat16" else plain.numpy()
+        return [TENSOR, name, bool(value.requires_grad), list(value.shape), self._data(words)]
+
+    def _data(self, array: Words) -> bytes | int:
+        self._room(array.nbytes)
+        if array.nbytes <= INLINE:
+            return array.tobytes()
+        if len(self._buffers) >= BUFFER_LIMIT:
+            raise Unfit(f"more than {BUFFER_LIMIT:,} large arrays at once")
+        self._buffers.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        return len(self._buffers) - 1
+
+    def _room(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > FRAME_LIMIT:
+            raise Unfit(f"{self._bytes / 2**30:.2g} GiB of data; at most {FRAME_LIMIT >> 20} MiB can be handed over")
+
+    def _scalar(self, value: np.generic) -> list[Any]:
+        native = value.dtype.newbyteorder("=")
+        if native.str not in DTYPES:
+            raise Unfit(f"a numpy scalar of dtype {value.dtype}; expected a number or a boolean")
+        return [SCALAR, native.str, np.asarray(value).astype(native).tobytes()]
+
+    def _big(self, value: int) -> list[Any]:
+        if int.bit_length(value) > 4096:
+            raise Unfit(f"a whole number of {int.bit_length(value):,} bits")
+        return [BIG_INT, hex(value)]
+
+    def _text(self, value: str) -> str:
+        self._room(len(value))
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+    def _raw(self, value: bytes) -> bytes:
+        self._room(len(value))
+        return value
+
+    def _other(self, value: Any) -> Any:
+        # Subclasses cross as their base, read with the base's own methods.
+        if isinstance(value, int):
+            return self._tree(int.__index__(value), 0)
+        if isinstance(value, float):
+            return float.__float__(value)
+        if isinstance(value, str):
+            return self._text(str.__str__(value))
+        if isinstance(value, bytes | bytearray):
+            return self._raw(bytes(memoryview(value)))
+        if isinstance(value, complex):
+            return [COMPLEX, value.real, value.imag]
+        if self._hand_over is None:
+            raise Unfit(f"an object of class {type(value).__qualname__}")
+        return self._hand_over(value)
+
+
+class Decoder:
+    """Reads frames.
+
+    Args:
+        take_over: called with (tag, fields) of a HANDLE or CALLBACK; returns what stands for it on this side.
+        torch: the torch module where tensors are wanted; elsewhere they become TensorArrays.
+        copy: whether arrays get memory of their own; without it they may be read-only views of the frame.
+    """
+
+    def __init__(
+        self,
+        take_over: Callable[[int, list[Any]], object] | None = None,
+        torch: ModuleType | None = None,
+        copy: bool = True,
+    ) -> None:
+        self._take_over = take_over
+        self._torch: Any = torch
+        self._copy = copy
+        self._buffers: Sequence[Buffer] = ()
+        self._used: set[int] = set()
+        self._items = 0
+
+    def value(self, head: Buffer, buffers: Sequence[Buffer]) -> Any:
+        """Return the value of one frame.
+
+        Raises:
+            ProtocolError: the frame is not well-formed.
+        """
+        self._buffers, self._used, self._items = buffers, set(), 0
+        try:
+            tree = _unpack(head)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError) as error:
+            raise ProtocolError(f"head: {type(error).__name__}") from None
+        return self._value(tree, 0)
+
+    def _value(self, tree: Any, depth: int) -> Any:
+        kind = type(tree)
+        if tree is None or kind in (bool, int, float, str, bytes):
+            return tree
+        if kind is not list or not tree or type(tree[0]) is not int:
+            raise ProtocolError("neither a plain value nor a tagged one")
+        self._items += len(tree)
+        if depth > DEPTH_LIMIT or self._items > 4 * ITEM_LIMIT:
+            raise ProtocolError("nested too deep or too long")
+        tag, fields = tree[0], tree[1:]
+        if tag == LIST:
+            return [self._value(entry, depth + 1) for entry in fields]
+        if tag == TUPLE:
+            return tuple([self._value(entry, depth + 1) for entry in fields])
+        if tag == DICT:
+            return self._dict(fields, depth)
+        if tag == ARRAY and len(fields) == 3:
+            return self._array(*fields)
+        if tag == TENSOR and len(fields) == 4:
+            return self._tensor(*fields)
+        if tag == SCALAR and len(fields) == 2:
+            return self._array(fields[0], [], fields[1])[()]
+        if tag == BIG_INT and len(fields) == 1:
+            return self._big(fields[0])
+        if tag == COMPLEX and [type(field) for field in fields] == [float, float]:
+            return complex(*fields)
+        if tag in (HANDLE, CALLBACK) and self._take_over is not None:
+            return self._take_over(tag, fields)
+        raise ProtocolError(f"tag {tag} with {len(fields)} fields")
+
+    def _dict(self, fields: list[Any], depth: int) -> dict[Any, Any]:
+        if len(fields) % 2:
+            raise ProtocolError("dict with a key without a value")
+        values = [self._value(field, depth + 1) for field in fields]
+        try:
+            return dict(zip(values[::2], values[1::2], strict=True))
+        except TypeError:
+            raise ProtocolError("dict with a key that cannot be one") from None
+
+    def _array(self, dtype: Any, shape: Any, data: Any) -> Words:
+        if type(dtype) is not str or dtype not in DTYPES:
+            raise ProtocolError("dtype not allowed")
+        if type(shape) is not list or len(shape) > RANK_LIMIT:
+            raise ProtocolError("bad shape")
+        raw, size = self._raw(data), DTYPES[dtype].itemsize
+        for length in shape:
+            if type(length) is not int or not 0 <= length <= FRAME_LIMIT:
+                raise ProtocolError("bad shape")
+            size *= length
+        if size != len(raw):
+            raise ProtocolError("shape does not fit the bytes")
+        try:
+            array: Words = np.frombuffer(raw, DTYPES[dtype]).reshape(shape)
+        except ValueError:
+            raise ProtocolError("bad shape") from None
+        if dtype == "|b1" and size and array.view(np.uint8).max() > 1:
+            raise ProtocolError("a boolean that is neither 0 nor 1")
+        return array.copy() if self._copy or type(raw) is bytes else array
+
+    def _tensor(self, name: Any, requires_grad: Any, shape: Any, data: Any) -> Any:
+        if type(name) is not str or name not in TENSOR_DTYPES or type(requires_grad) is not bool:
+            raise ProtocolError("bad tensor")
+        words = self._array(TENSOR_DTYPES[name], shape, data)
+        if self._torch is not None:
+            made = self._torch.from_numpy(words.view("<i2") if name == "bfloat16" else words)
+            made = made.view(self._torch.bfloat16) if name == "bfloat16" else made
+            return made.requires_grad_(requires_grad)
+        array = (bfloat16_values(words) if name == "bfloat16" else words).view(TensorArray)
+        array.dtype_name, array.requires_grad = name, requires_grad
+        return array
+
+    def _raw(self, data: Any) -> Buffer:
+        if type(data) is bytes:
+            return data
+        if type(data) is not int or not 0 <= data < len(self._buffers) or data in self._used:
+            raise ProtocolError("bad buffer")
+        self._used.add(data)
+        return self._buffers[data]
+
+    @staticmethod
+    def _big(text: Any) -> int:
+        if type(text) is not str or len(text) > 1100:
+            raise ProtocolError("bad whole number")
+        try:
+            return int(text, 16)
+        except ValueError:
+            raise ProtocolError("bad whole number") from None
+
+
+def read_frame(read: Callable[[int], Buffer]) -> tuple[Buffer, list[Buffer]]:
+    """Read one frame and return its head and buffers, undecoded.
+
+    Args:
+        read: returns exactly so many bytes, or raises.
+
+    Raises:
+        ProtocolError: the frame announces more than the limits allow.
+    """
+    magic, head_length, count = _PREFIX.unpack(read(_PREFIX.size))
+    if magic != MAGIC:
+        raise ProtocolError("not a frame")
+    if head_length > HEAD_LIMIT or count > BUFFER_LIMIT:
+        raise ProtocolError("head too long")
+    lengths = struct.unpack(f"<{count}Q", read(8 * count)) if count else ()
+    if sum(lengths) > FRAME_LIMIT:
+        raise ProtocolError("frame too long")
+    head = read(head_length)
+    return head, [read(length) for length in lengths]

@@ -1,0 +1,296 @@
+"""Which known mistake does this output look like?
+
+When a test fails, its questions are asked again of every mistake in the catalogue. A mistake that answers all of them
+as the student's code did, where the reference answers otherwise, gives its sentence, if it is the only one. On a
+student's machine there is no catalogue: the answers of the mistakes to the visible tests' questions are shipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import codec
+from .errors import OurFault, ProtocolError, WorkerEnded
+from .mistakes import Mistake
+from .student import Files, Step, Transport
+from .subject import Diagnose
+
+TELLING_FLAGS = {"over", "invalid", "divide"}
+RELATIVE = {"float64": 1e-9, "complex128": 1e-9}
+RELATIVE_COARSE = 1e-4
+NOISE = 16 * np.finfo(np.float64).eps
+FORMAT = 1
+
+Words = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Stands for an object that stayed in the worker: two of them are compared by nothing."""
+
+
+class Diverged(Exception):
+    """The code calls a function of the test's with other arguments than the student's code did, or more often."""
+
+
+# Replaying
+
+
+def replay(transport: Transport, steps: Sequence[Step]) -> int | None:
+    """Ask another, loaded file the questions of a transcript.
+
+    Returns:
+        The first step that it answers differently, or None when all answers agree.
+    """
+    for place, step in enumerate(steps):
+        if not _agrees(transport, step):
+            return place
+    return None
+
+
+def _agrees(transport: Transport, step: Step) -> bool:
+    recorded = _Recorded(step)
+    try:
+        head, buffers = transport.ask([b"", *step.question], recorded)
+    except (WorkerEnded, Diverged):
+        return False
+    return recorded.exhausted() and same_answer(step.answer, [bytes(part) for part in (head, *buffers)])
+
+
+class _Recorded:
+    """Answers calls of the test's functions as they were answered the first time."""
+
+    def __init__(self, step: Step) -> None:
+        self._backs = list(step.backs)
+
+    def __call__(self, head: codec.Buffer, buffers: list[codec.Buffer]) -> list[codec.Buffer] | None:
+        if b"\xa4back" not in bytes(head[:8]):
+            return None
+        if not self._backs:
+            raise Diverged
+        asked, reply = self._backs.pop(0)
+        if not same(decoded(asked), decoded([bytes(part) for part in (head, *buffers)])):
+            raise Diverged
+        return [b"", *reply]
+
+    def exhausted(self) -> bool:
+        return not self._backs
+
+
+# Comparing
+
+
+def decoded(parts: Sequence[bytes]) -> Any:
+    """A frame's value, with objects that stayed behind as `Object`."""
+    return codec.Decoder(lambda tag, fields: Object()).value(parts[0], list(parts[1:]))
+
+
+def same_answer(one: Sequence[bytes], other: Sequence[bytes]) -> bool:
+    """Whether two answers are the same value or the same type of error, with the same observation."""
+    if list(one) == list(other):
+        return True
+    try:
+        a, b = decoded(one), decoded(other)
+    except ProtocolError:
+        return False
+    if a[0] != b[0] or not _same_observation(a[-1], b[-1]):
+        return False
+    return a[1] == b[1] if a[0] == "error" else same(a[1], b[1])
+
+
+def _same_observation(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    flags = [TELLING_FLAGS & set(record[0]) for record in (one, other)]
+    return flags[0] == flags[1] and one[2:6] == other[2:6]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values agree up to rounding."""
+    if isinstance(one, Object) or isinstance(other, Object):
+        return isinstance(one, Object) and isinstance(other, Object)
+    if isinstance(one, np.ndarray | np.generic | int | float | complex) and not isinstance(one, bool):
+        return _same_numbers(one, other)
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
+
+
+def _same_numbers(one: Any, other: Any) -> bool:
+    if isinstance(other, bool | str | bytes | dict | list | tuple) or other is None:
+        return False
+    try:
+        a, b = np.asarray(one), np.asarray(other)
+    except OverflowError:
+        return bool(one == other)
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.dtype.kind not in "fc" or a.size == 0:
+        return bool(np.array_equal(a, b))
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(a) & np.isfinite(b)
+        if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+            return False
+        x, y = _wide(a[finite]), _wide(b[finite])
+        scale = float(np.abs(y).max()) if y.size else 0.0
+        relative = RELATIVE.get(a.dtype.name, RELATIVE_COARSE)
+        close = np.abs(x - y) <= relative * np.abs(y) + NOISE * scale
+        signs = np.signbit(a.real) == np.signbit(b.real) if a.size <= 1000 else np.True_
+        return bool(np.all(close) and np.all(signs | (a != 0)))
+
+
+def _wide(values: Words) -> Words:
+    return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+
+
+# With the catalogue at hand
+
+
+class Diagnosis:
+    """Names mistakes by replaying transcripts on the mutants.
+
+    Args:
+        reference: the reference as a submission.
+        mistakes: the catalogue.
+        open_transport: makes a place where a file can be loaded.
+        keep: whether a place is kept with its file loaded. In this process it is; a worker process is let go.
+    """
+
+    def __init__(
+        self,
+        reference: Files,
+        mistakes: Sequence[Mistake],
+        open_transport: Callable[[], Transport],
+        *,
+        keep: bool = True,
+    ) -> None:
+        self._reference, self._mistakes = reference, mistakes
+        self._open, self._keep = open_transport, keep
+        self._places: dict[str, Transport] = {}
+
+    def __call__(self, _test: str, transcript: list[Step]) -> str:
+        """Return the sentence of the one mistake that answers as this transcript does, or ""."""
+        different = self._differs("", self._reference, transcript)
+        if different is None:
+            return ""  # the answers are right, so no mistake of ours explains the failure
+        # Most mistakes fall away at the first telling step; only what is left is asked the rest.
+        left = self.matching(transcript[: different + 1])
+        if len(left) > 1 and len(transcript) > different + 1:
+            left = self.matching(transcript, left)
+        return left[0].says if len(left) == 1 and left[0].not_nameable is None else ""
+
+    def matching(self, transcript: list[Step], among: Sequence[Mistake] | None = None) -> list[Mistake]:
+        """Every mistake that answers all questions as this transcript does."""
+        return [
+            wrong
+            for wrong in (self._mistakes if among is None else among)
+            if self._differs(wrong.name, mutant_files(self._reference, wrong), transcript) is None
+        ]
+
+    def is_right(self, transcript: list[Step]) -> bool:
+        """Whether the reference answers all questions as this transcript does."""
+        return self._differs("", self._reference, transcript) is None
+
+    def _differs(self, name: str, files: Files, transcript: list[Step]) -> int | None:
+        place = self._places.get(name)
+        if place is None:
+            place = self._open()
+            place.load(files, 0)
+            if self._keep:
+                self._places[name] = place
+        try:
+            return replay(place, transcript)
+        finally:
+            if not self._keep:
+                place.close()
+
+
+def mutant_files(reference: Files, wrong: Mistake) -> Files:
+    """A mistake as a submission."""
+    return Files({f"{reference.main}.py": wrong.mutant.encode()}, reference.main, reference.section, reference.available)
+
+
+# On a student's machine
+
+
+def write_shipped(path: Path, known: dict[str, list[tuple[str, int, list[Step]]]]) -> bytes:
+    """Make the bytes of a section's wrong_outputs.bin.
+
+    Args:
+        path: only for the message when something does not fit.
+        known: by visible test, for every mistake that fails it: its sentence, the first step that differs from the
+            reference, and the transcript.
+    """
+    tree = {
+        test: [
+            [says, differs, [[step.question, [list(back) for back in step.backs], step.answer] for step in steps]]
+            for says, differs, steps in entries
+        ]
+        for test, entries in sorted(known.items())
+    }
+    try:
+        parts = codec.Encoder().frame({"format": FORMAT, "tests": tree})
+    except codec.Unfit as unfit:
+        raise OurFault(f"{path}: {unfit}.") from None
+    return b"".join(bytes(part) for part in parts)
+
+
+def read_shipped(path: Path) -> dict[str, list[tuple[str, int, list[Step]]]]:
+    """Read a section's wrong_outputs.bin. Raises OurFault when it is damaged."""
+    raw = memoryview(path.read_bytes())
+    place = 0
+
+    def read(count: int) -> bytes:
+        nonlocal place
+        place += count
+        return bytes(raw[place - count : place])
+
+    try:
+        tree = codec.Decoder().value(*codec.read_frame(read))
+        return {
+            test: [(says, differs, [Step(q, [tuple(b) for b in backs], a) for q, backs, a in steps])
+                   for says, differs, steps in entries]
+            for test, entries in tree["tests"].items()
+        }  # fmt: skip
+    except (ProtocolError, ValueError, TypeError, KeyError) as error:
+        raise OurFault(f"{path.name} is damaged ({error}); install nnkit again.") from None
+
+
+def shipped_diagnosis(path: Path) -> Diagnose:
+    """Name mistakes from the shipped answers."""
+    known: dict[str, list[tuple[str, int, list[Step]]]] = {}
+
+    def diagnose(test: str, transcript: list[Step]) -> str:
+        if not known:
+            known.update(read_shipped(path))
+        matches = {says for says, differs, steps in known.get(test, []) if _follows(transcript, steps, differs)}
+        return matches.pop() if len(matches) == 1 else ""
+
+    return diagnose
+
+
+def _follows(transcript: Sequence[Step], wrong: Sequence[Step], differs: int) -> bool:
+    """Whether a transcript goes along with a mistake's, up to where their questions part, and past the wrong answer."""
+    for place, (mine, theirs) in enumerate(zip(transcript, wrong, strict=False)):
+        if not _same_question(mine, theirs):
+            return place > differs
+        if not same_answer(mine.answer, theirs.answer):
+            return False
+    return min(len(transcript), len(wrong)) > differs
+
+
+def _same_question(one: Step, other: Step) -> bool:
+    if one.question != other.question and not same(decoded(one.question), decoded(other.question)):
+        return False
+    return len(one.backs) == len(other.backs) and all(
+        same(decoded(a[0]), decoded(b[0])) for a, b in zip(one.backs, other.backs, strict=True)
+    )

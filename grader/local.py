@@ -1,0 +1,79 @@
+"""A student's own machine: the file that is tested is the one on disk, in this very process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import course, imports, workspace
+from .course import Section
+from .errors import WorkspaceError
+from .seeds import Seeds
+from .student import Files, LocalTransport, Student
+from .subject import Subject, no_diagnosis
+
+SOURCE_LIMIT = 1 << 20  # bytes of one file
+
+
+def read_sources(file: Path) -> dict[str, bytes]:
+    """Return a student's file and the helper files beside it, by name.
+
+    Raises:
+        WorkspaceError: the file is missing, is no file, or is too large.
+    """
+    others = {course.slug_of(name) for name in course.folders()}
+    found = {file.name: _read(file)}
+    for path in sorted(file.parent.glob("*.py")):
+        if path.name != file.name and not path.name.startswith("test_") and path.stem not in others and path.is_file():
+            found[path.name] = _read(path)
+    return found
+
+
+def files_of(file: Path, section: Section) -> Files:
+    """A student's file on disk as a submission of the section."""
+    folder = str(file.parent.resolve())
+    return Files(read_sources(file), section.slug, section.number, imports.allowed(section), folder)
+
+
+def subject_of(file: Path, section: Section) -> Subject:
+    """The code in a student's file as the subject of tests."""
+    from .diagnosis import shipped_diagnosis
+
+    student = Student(LocalTransport(), files_of(file, section), section.may_change)
+    wrong = section.wrong_outputs
+    return Subject(
+        section.slug, student, Seeds(b""), diagnose=shipped_diagnosis(wrong) if wrong.is_file() else no_diagnosis
+    )
+
+
+def subject_beside(suite: Path) -> Subject:
+    """For plain pytest: `test_relu.py` tests the `relu.py` beside it.
+
+    Raises:
+        WorkspaceError: the suite's name belongs to no section, or the file is not there.
+    """
+    slug = suite.stem.removeprefix("test_")
+    for name in course.folders():
+        if course.slug_of(name) == slug:
+            section = course.section(slug)
+            break
+    else:
+        raise WorkspaceError(f"{workspace.shown(suite)} is the suite of no section: `nnkit list` shows them.")
+    file = suite.with_name(f"{slug}.py")
+    if not file.exists():
+        raise WorkspaceError(f"{file.name} is not beside {suite.name}: `nnkit fetch {section.number}` brings it.")
+    return subject_of(file, section)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no plain file" if path.exists() else "missing"
+            raise WorkspaceError(f"{workspace.shown(path)} is {what}; a Python file was expected.")
+        size = path.stat().st_size
+        if size > SOURCE_LIMIT:
+            raise WorkspaceError(
+                f"{workspace.shown(path)} has {size / 2**20:.0f} MiB; at most {SOURCE_LIMIT >> 20} MiB are read."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise WorkspaceError(f"{workspace.shown(path)} cannot be read: {error.strerror}.") from None

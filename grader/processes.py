@@ -1,0 +1,395 @@
+"""The trusted side of the zygote: start one, fork workers, ask them, watch their clocks, end them.
+
+Only Linux has what this needs (pidfds, another process's CPU clock); students' own checks do not come through here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from . import codec
+from .errors import OurFault, ProtocolError, WorkerEnded
+from .sandbox import Ceilings
+
+READY_SECONDS = 120.0
+FORK_SECONDS = 60.0
+FAREWELL_SECONDS = 0.3
+OUTPUT_KEPT = 64 << 10
+CALL_BACKS = 20_000
+SOCKET_BUFFER = 1 << 20
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+
+class ZygoteGone(OurFault):
+    """The process that forks workers ended; the job in hand is to be done again with a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one question may take, in seconds."""
+
+    cpu: float  # of the worker's own processor time
+    wall: float  # on the clock; generous, because an honest student must not suffer from a busy machine
+
+
+class Zygote:
+    """A running zygote.
+
+    Args:
+        torch: whether torch is warm in it.
+        modules: further modules that submissions may import.
+    """
+
+    def __init__(self, torch: bool, modules: Iterable[str] = ()) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {
+            **ONE_THREAD,
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": os.pathsep.join(path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path),
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-B", "-m", "nnkit.grader.zygote", str(theirs.fileno())],
+            env={name: value for name, value in environment.items() if value},
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,  # Ctrl-C in the terminal is for us; the zygote ends when we close its socket
+        )
+        theirs.close()
+        self._control = ours
+        self._settings = {"torch": torch, "modules": sorted(modules)}
+        self._ready = False
+        ours.send(json.dumps(self._settings).encode())
+
+    @property
+    def pid(self) -> int:
+        """Its process number, for measurements."""
+        return self._process.pid
+
+    def wait_until_ready(self) -> None:
+        """Wait for the warm-up. Raises OurFault when it fails."""
+        if self._ready:
+            return
+        self._control.settimeout(READY_SECONDS)
+        try:
+            message = json.loads(self._control.recv(65536) or b"{}")
+        except TimeoutError:
+            message = {"why": f"not ready after {READY_SECONDS:.0f} s"}
+        if "ready" not in message:
+            self.close()
+            raise OurFault(f"The process that starts workers did not come up: {message.get('why', 'it ended')}.")
+        self._control.settimeout(None)
+        self._ready = True
+
+    def client(self) -> Client:
+        """Return a new connection; each process that grades has its own."""
+        self.wait_until_ready()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        socket.send_fds(self._control, [b'{"attach": true}'], [theirs.fileno()])
+        theirs.close()
+        return Client(ours)
+
+    def close(self) -> None:
+        """End the zygote and every worker of it."""
+        self._control.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Client:
+    """Orders workers from a zygote. One order may run ahead: the next worker is made while the last is in use."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._control.settimeout(FORK_SECONDS)
+        self._last = 0
+        self._ordered: Process | None = None
+        self._ended: dict[int, dict[str, Any]] = {}
+
+    def order(self, ceilings: Ceilings) -> None:
+        """Ask for a worker without waiting for it."""
+        if self._ordered is None:
+            self._ordered = self._request(ceilings)
+
+    def fork(self, ceilings: Ceilings) -> Process:
+        """Return a fresh worker: the ordered one if it fits, otherwise a new one.
+
+        Raises:
+            ZygoteGone: the zygote is no longer there.
+        """
+        process, self._ordered = self._ordered, None
+        if process is not None and process.ceilings != ceilings:
+            process.end()
+            process = None
+        process = process or self._request(ceilings)
+        process.meet()
+        return process
+
+    def _request(self, ceilings: Ceilings) -> Process:
+        self._last += 1
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
+        output, ink = os.pipe2(os.O_CLOEXEC)
+        message = json.dumps({"fork": self._last, "ceilings": asdict(ceilings)}).encode()
+        try:
+            socket.send_fds(self._control, [message], [theirs.fileno(), ink])
+        except OSError as error:
+            raise ZygoteGone(f"The process that starts workers is gone: {error}.") from None
+        finally:
+            theirs.close()
+            os.close(ink)
+        return Process(self, self._last, ours.detach(), output, ceilings)
+
+    def await_fork(self, job: int) -> int:
+        """Wait until the worker of a job is there; return its pidfd."""
+        while True:
+            message, descriptors = self._receive()
+            if message.get("forked") == job:
+                return descriptors[0]
+            if message.get("failed") == job:
+                raise OurFault(f"A worker could not be started: {message['why']}.")
+
+    def await_end(self, job: int) -> dict[str, Any]:
+        """Wait until the worker of a job has been reaped; return its exit status and what it used."""
+        while job not in self._ended:
+            self._receive()
+        return self._ended.pop(job)
+
+    def _receive(self) -> tuple[dict[str, Any], list[int]]:
+        try:
+            text, descriptors, _flags, _address = socket.recv_fds(self._control, 65536, 1)
+        except OSError:
+            text = b""
+        if not text:
+            raise ZygoteGone("The process that starts workers ended.")
+        message = json.loads(text)
+        if "ended" in message:
+            self._ended[message["ended"]] = message
+        return message, descriptors
+
+    def close(self) -> None:
+        """Leave; the zygote ends what is still running for this client."""
+        if self._ordered is not None:
+            self._ordered.abandon()
+            self._ordered = None
+        self._control.close()
+
+
+class Process:
+    """One worker process and the channel to it."""
+
+    def __init__(self, client: Client, job: int, channel: int, output: int, ceilings: Ceilings) -> None:
+        self._client, self._job, self._channel, self._output = client, job, channel, output
+        self.ceilings = ceilings
+        self._pidfd = -1
+        self.pid = 0
+        self.layers: list[str] = []
+        self.printed = bytearray()
+        self.printed_bytes = 0
+        self.seconds = 0.0  # of processor time, once it has ended
+        self.running = True
+        os.set_blocking(channel, False)
+        os.set_blocking(output, False)
+        self._poll = select.poll()
+        self._poll.register(channel, select.POLLIN)
+        self._poll.register(output, select.POLLIN)
+        self._hears_output = True
+
+    def meet(self) -> None:
+        """Wait for the worker's first word: which layers of isolation it stands in."""
+        self._pidfd = self._client.await_fork(self._job)
+        with open(f"/proc/self/fdinfo/{self._pidfd}") as file:
+            self.pid = next(int(line.split()[1]) for line in file if line.startswith("Pid:"))
+        try:
+            hello = codec.Decoder().value(*codec.read_frame(_Reader(self, Patience(10, FORK_SECONDS), 0.0)))
+        except WorkerEnded as ended:
+            raise OurFault(f"A worker could not be set up: {ended} {self.output_text()}".strip()) from None
+        self.layers = hello[1]
+
+    def cpu(self) -> float:
+        """Processor time it has used so far, in seconds, read from outside."""
+        return time.clock_gettime(((~self.pid) << 3) | 2) if self.running else self.seconds
+
+    def ask(
+        self,
+        question: list[codec.Buffer],
+        patience: Patience,
+        call_back: Callable[[codec.Buffer, list[codec.Buffer]], list[codec.Buffer] | None],
+    ) -> tuple[codec.Buffer, list[codec.Buffer]]:
+        """Ask one question and return the answer's head and buffers, undecoded.
+
+        Args:
+            question: the parts of its frame.
+            patience: for the whole question, the functions of the test's that it calls included.
+            call_back: gets every frame from the worker; returns the parts to send back, or None when the frame is the
+                answer.
+
+        Raises:
+            WorkerEnded: the worker ran over, died or spoke nonsense. It is no longer there.
+        """
+        nonce = os.urandom(8)
+        reader = _Reader(self, patience, self.cpu())
+        reader.write([nonce, *question])
+        for _ in range(CALL_BACKS):
+            if reader(8) != nonce:
+                raise self.kill("protocol_error", "The answer belongs to another question.")
+            try:
+                head, buffers = codec.read_frame(reader)
+                reply = call_back(head, buffers)
+            except (ProtocolError, struct.error) as error:
+                raise self.kill("protocol_error", f"The answer is not well-formed ({error}).") from None
+            if reply is None:
+                return head, buffers
+            reader.write([nonce, *reply])
+        raise self.kill("timeout", f"A function of the test's was called more than {CALL_BACKS:,} times.")
+
+    def drain(self) -> None:
+        """Take what the worker has printed; keep the beginning, count the rest."""
+        while self._hears_output:
+            try:
+                text = os.read(self._output, 1 << 16)
+            except BlockingIOError:
+                return
+            if not text:
+                self._hears_output = False
+                self._poll.unregister(self._output)
+                return
+            self.printed_bytes += len(text)
+            self.printed += text[: OUTPUT_KEPT - len(self.printed)]
+
+    def output_text(self) -> str:
+        """What it printed, as text."""
+        return self.printed.decode("utf-8", "replace")
+
+    def kill(self, state: str, sentence: str) -> WorkerEnded:
+        """End the worker and return what to raise."""
+        self.end()
+        return WorkerEnded(state, sentence)
+
+    def end(self) -> dict[str, Any]:
+        """End the worker, wait until nothing of it is left, and return how it ended."""
+        if not self.running:
+            return {}
+        if self._pidfd < 0:
+            self._pidfd = self._client.await_fork(self._job)
+        try:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has ended by itself
+        ended = self._client.await_end(self._job)
+        self.seconds = ended["seconds"]
+        self.drain()
+        self.abandon()
+        return ended
+
+    def abandon(self) -> None:
+        """Close our ends without waiting."""
+        self.running = False
+        for descriptor in (self._channel, self._output, self._pidfd):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def ended_by_itself(self) -> WorkerEnded:
+        """The channel is closed: give it a moment to die, so that the reason told is the real one."""
+        waiting = select.poll()
+        waiting.register(self._pidfd, select.POLLIN)
+        waiting.poll(FAREWELL_SECONDS * 1000)
+        ended = self.end()
+        status = ended["status"]
+        if status == -signal.SIGXCPU or (status == -signal.SIGKILL and self.seconds >= self.ceilings.seconds - 0.1):
+            return WorkerEnded("timeout", f"It used more than {self.ceilings.seconds} s of processor time in all.")
+        if status == -signal.SIGKILL:
+            return WorkerEnded("killed", "The system killed it, most likely because memory ran out.")
+        if status < 0:
+            return WorkerEnded("crashed", f"It ended with {_signal_name(-status)}.")
+        return WorkerEnded("crashed", f"It ended its own process with exit code {status}.")
+
+
+class _Reader:
+    """Reads and writes one question's bytes within its patience, draining what the worker prints meanwhile."""
+
+    def __init__(self, process: Process, patience: Patience, cpu_before: float) -> None:
+        self._process, self._patience, self._cpu_before = process, patience, cpu_before
+        self._deadline = time.monotonic() + patience.wall
+
+    def __call__(self, count: int) -> bytearray:
+        data = bytearray(count)
+        view = memoryview(data)
+        process = self._process
+        while len(view):
+            try:
+                got = os.readv(process._channel, [view[: 1 << 20]])
+            except BlockingIOError:
+                self._wait(process._poll)
+                continue
+            except ConnectionError:
+                got = 0
+            if got == 0:
+                raise process.ended_by_itself()
+            view = view[got:]
+        return data
+
+    def write(self, parts: list[codec.Buffer]) -> None:
+        views = [memoryview(part).cast("B") for part in parts if len(part)]
+        process = self._process
+        while views:
+            try:
+                sent = os.writev(process._channel, views[:64])
+            except BlockingIOError:
+                writable = select.poll()
+                writable.register(process._channel, select.POLLOUT)
+                if process._hears_output:
+                    writable.register(process._output, select.POLLIN)
+                self._wait(writable)
+                continue
+            except ConnectionError:
+                raise process.ended_by_itself() from None
+            while sent:
+                if sent < len(views[0]):
+                    views[0] = views[0][sent:]
+                    break
+                sent -= len(views.pop(0))
+
+    def _wait(self, poll: select.poll) -> None:
+        process, patience = self._process, self._patience
+        wall_left = self._deadline - time.monotonic()
+        if wall_left <= 0:
+            raise process.kill("timeout", f"No answer after {patience.wall:.3g} s.")
+        # One thread cannot use more processor time than time passes, so nothing need be looked at before that.
+        cpu_left = patience.cpu - (process.cpu() - self._cpu_before)
+        if cpu_left <= 0:
+            raise process.kill("timeout", f"No answer after {patience.cpu:.3g} s of processor time.")
+        for descriptor, _event in poll.poll(min(wall_left, cpu_left + 0.01) * 1000):
+            if descriptor == process._output:
+                process.drain()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return {signal.SIGSEGV: "a segmentation fault", signal.SIGABRT: "an abort"}.get(
+            signal.Signals(number), f"signal {signal.Signals(number).name}"
+        )
+    except ValueError:
+        return f"signal {number}"

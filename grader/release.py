@@ -1,0 +1,88 @@
+"""What goes to students besides the exercises: the answers that known mistakes give to the visible tests.
+
+Wrong answers only, never code: with them a student's own machine can say which mistake an output looks like.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import session
+from .course import Section
+from .diagnosis import mutant_files, read_shipped, replay, same, same_answer, write_shipped
+from .diagnosis import decoded as decoded_frame
+from .errors import CourseError
+from .results import TestOutcome
+from .seeds import Seeds
+from .student import Files, LocalTransport, Step, Student
+from .subject import Subject
+from .subjects import Makers, makers
+
+Known = dict[str, list[tuple[str, int, list[Step]]]]
+
+
+def wrong_outputs(section: Section) -> Known:
+    """Run the visible suite on every mistake and keep, for every test it fails, the transcript.
+
+    Returns:
+        By test: sentence, first step that differs from the reference, transcript.
+    """
+    known: Known = {}
+    with makers(section, Seeds(b""), None, diagnosing=False) as made:
+        visits = []
+        for wrong in made.mistakes:
+            if wrong.not_nameable is None:
+                visits.append(_visit(made, mutant_files(made.reference_files, wrong), wrong.says, known))
+        if visits:
+            session.run([section.visible_suite], visits, points=1.0)
+    return known
+
+
+def _visit(made: Makers, files: Files, says: str, known: Known) -> session.Visit:
+    student = Student(LocalTransport(), files, made.section.may_change)
+    reference = LocalTransport()
+
+    def heard(outcome: TestOutcome) -> bool:
+        transcript = student.transcript
+        if outcome.status == "failed" and transcript:
+            if not reference.loaded():
+                reference.load(made.reference_files, 0)
+            differs = replay(reference, transcript)
+            if differs is not None:
+                known.setdefault(outcome.name, []).append((says, differs, transcript))
+        return True
+
+    return session.Visit(Subject(made.section.slug, student, made.seeds), heard=heard)
+
+
+def write_wrong_outputs(section: Section) -> Path:
+    """Make a section's wrong_outputs.bin anew."""
+    path = section.wrong_outputs
+    path.write_bytes(write_shipped(path, wrong_outputs(section)))
+    return path
+
+
+def is_fresh(section: Section) -> bool:
+    """Whether wrong_outputs.bin holds what would be made now, up to rounding."""
+    if not section.wrong_outputs.is_file():
+        return False
+    try:
+        shipped = read_shipped(section.wrong_outputs)
+    except CourseError:
+        return False
+    return _same_known(shipped, wrong_outputs(section))
+
+
+def _same_known(one: Known, other: Known) -> bool:
+    return one.keys() == other.keys() and all(_same_entries(one[test], other[test]) for test in one)
+
+
+def _same_entries(one: list[tuple[str, int, list[Step]]], other: list[tuple[str, int, list[Step]]]) -> bool:
+    return len(one) == len(other) and all(
+        a[:2] == b[:2] and len(a[2]) == len(b[2]) and all(map(_same_step, a[2], b[2]))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _same_step(one: Step, other: Step) -> bool:
+    return same_answer(one.answer, other.answer) and same(decoded_frame(one.question), decoded_frame(other.question))

@@ -1,0 +1,90 @@
+"""A student's code in a jailed process: the transport of grading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import codec
+from .errors import WorkerEnded
+from .processes import Client, Patience, Process
+from .sandbox import Ceilings
+from .student import CallBack, Files, Frame
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one submission may use in one section, in seconds; spent across all its workers."""
+
+    cpu: float
+    wall: float
+    per_question: Patience
+    after_first_timeout: Patience
+
+
+class RemoteTransport:
+    """A jailed worker process; a new one takes the place of one that is gone.
+
+    Attributes:
+        ends: the state and sentence of every worker that did not survive, in order.
+        layers: isolation that the last worker stood in.
+    """
+
+    def __init__(self, client: Client, ceilings: Ceilings, budget: Budget) -> None:
+        self._client, self._ceilings, self._budget = client, ceilings, budget
+        self._process: Process | None = None
+        self._cpu_spent = 0.0
+        self._wall_left = budget.wall
+        self.ends: list[tuple[str, str]] = []
+        self.layers: list[str] = []
+        self.printed = ""
+
+    @property
+    def error(self) -> None:
+        """What the code raised stays in the worker."""
+
+    def load(self, files: Files, seed: int) -> Frame:
+        """Import the files in a fresh worker."""
+        self.close()
+        self._process = self._client.fork(self._ceilings)
+        self.layers = self._process.layers
+        question = ["load", files.sources, files.main, list(files.available), files.section, files.folder, seed]
+        return self.ask(codec.Encoder().frame(question), lambda head, buffers: None)
+
+    def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
+        """Ask the worker within what is left of the budget."""
+        assert self._process is not None
+        process, patience = self._process, self._patience()
+        try:
+            return process.ask(question, patience, call_back)
+        except WorkerEnded as ended:
+            self.ends.append((ended.state, str(ended)))
+            self.close()
+            raise
+
+    def cpu(self) -> float:
+        """Processor time of the present worker, in seconds, read from outside."""
+        return self._process.cpu() if self._process is not None else 0.0
+
+    def loaded(self) -> bool:
+        """Whether the worker is still there."""
+        return self._process is not None and self._process.running
+
+    def close(self) -> None:
+        """End the worker and book what it used."""
+        if self._process is not None:
+            self._process.end()
+            self._cpu_spent += self._process.seconds
+            self.printed = (self.printed + self._process.output_text())[: 64 << 10]
+            self._process = None
+
+    def _patience(self) -> Patience:
+        assert self._process is not None
+        timed_out = any(state == "timeout" for state, _ in self.ends)
+        most = self._budget.after_first_timeout if timed_out else self._budget.per_question
+        left = self._budget.cpu - self._cpu_spent - self._process.cpu()
+        if left <= 0:
+            sentence = f"The submission's {self._budget.cpu:g} s of processor time for this section are used up."
+            self.ends.append(("timeout", sentence))
+            self.close()
+            raise WorkerEnded("timeout", sentence)
+        return Patience(min(most.cpu, left), most.wall)

@@ -1,0 +1,161 @@
+"""Makes subjects out of a section's files: in this process, or in jailed workers forked from a zygote."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from . import imports, sandbox
+from .course import Section
+from .diagnosis import Diagnosis
+from .mistakes import Mistake, catalogue
+from .processes import Client, Patience, Zygote
+from .remote import Budget, RemoteTransport
+from .seeds import Seeds
+from .speed import Speed
+from .student import Files, LocalTransport, Student, Transport
+from .subject import Subject, no_diagnosis
+
+MEMORY = 4 << 30  # bytes of address space of one worker; torch alone maps 700 MB
+TEST_CPU = 5.0  # seconds a single question may take at least, of processor time
+WALL_FACTOR = 8.0  # honest code on a busy machine gets a fraction of a core
+BUDGET_FACTOR = 5.0  # times what the reference may use for the whole suite
+AFTER_TIMEOUT = Patience(1.0, 4.0)
+# Code of ours serves a whole class from one worker: only a single question is bounded.
+OURS = Budget(math.inf, math.inf, Patience(60.0, 600.0), Patience(60.0, 600.0))
+OUR_CEILINGS = sandbox.Ceilings(MEMORY, 1_000_000)
+
+
+def wants_torch(section: Section) -> bool:
+    """Whether the section's code runs where torch is warm."""
+    return "torch" in section.libraries
+
+
+def zygote_for(sections: Sequence[Section]) -> Zygote:
+    """Start a zygote that is warm for all of these sections."""
+    modules = {name for section in sections for name in imports.allowed(section) if name != "__future__"}
+    return Zygote(any(map(wants_torch, sections)), modules)
+
+
+def submission(section: Section, sources: dict[str, bytes]) -> Files:
+    """A submission's files, as the worker wants them."""
+    return Files(sources, section.slug, section.number, imports.allowed(section))
+
+
+def budget_for(section: Section) -> Budget:
+    """What a submission may use in a section."""
+    question = max(section.cpu_seconds, TEST_CPU)
+    most = BUDGET_FACTOR * section.cpu_seconds + TEST_CPU
+    return Budget(most, most * WALL_FACTOR, Patience(question, question * WALL_FACTOR), AFTER_TIMEOUT)
+
+
+class Makers:
+    """Makes subjects for one section; keeps what they share: the reference, the catalogue, the workers of our own.
+
+    Args:
+        section: the section.
+        seeds: of the course.
+        client: where workers come from; None keeps everything in this process.
+        diagnosing: whether failures are explained.
+    """
+
+    def __init__(self, section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True) -> None:
+        self.section, self.seeds = section, seeds
+        self._client, self._diagnosing = client, diagnosing
+        self._own_client: Client | None = None
+        self._zygote: Zygote | None = None
+        self._ceilings = sandbox.Ceilings(MEMORY, int(budget_for(section).cpu) + 2)
+
+    @cached_property
+    def reference_files(self) -> Files:
+        """The reference as a submission."""
+        return submission(self.section, {f"{self.section.slug}.py": self.section.reference.read_bytes()})
+
+    @cached_property
+    def mistakes(self) -> list[Mistake]:
+        """The section's catalogue."""
+        return catalogue(self.section.mistakes, self.section.reference)
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """Names mistakes."""
+        remote = self._torch_elsewhere
+        return Diagnosis(self.reference_files, self.mistakes, self._our_place, keep=not remote)
+
+    def subject(self, files: Files) -> Subject:
+        """Make a subject of these files."""
+        student = Student(self._place(), files, self.section.may_change)
+        diagnose = self.diagnosis if self._diagnosing else no_diagnosis
+        return Subject(
+            self.section.slug, student, self.seeds, self._reference, Speed(lambda: self._sides(student)), diagnose
+        )
+
+    def order_next(self) -> None:
+        """Have the next subject's worker made while the present one is tested."""
+        if self._client is not None:
+            self._client.order(self._ceilings)
+
+    def close(self) -> None:
+        """Let go of everything of our own."""
+        for name in ("_reference", "_reference_worker"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+        if self._own_client is not None:
+            self._own_client.close()
+        if self._zygote is not None:
+            self._zygote.close()
+
+    @property
+    def _torch_elsewhere(self) -> bool:
+        """Whether our own code runs in workers too: torch stays out of the trusted process."""
+        return self._client is not None and wants_torch(self.section)
+
+    @cached_property
+    def _reference(self) -> Student:
+        return Student(self._our_place(), self.reference_files, self.section.may_change, observe=False, ours=True)
+
+    @cached_property
+    def _reference_worker(self) -> Student:
+        place = self._our_worker()
+        return Student(place, self.reference_files, self.section.may_change, observe=False, ours=True)
+
+    def _sides(self, student: Student) -> tuple[Student, Student]:
+        """Student and reference in workers of their own; in local mode workers are made just for this."""
+        if isinstance(student.transport, RemoteTransport):
+            return student, self._reference_worker
+        with contextlib.suppress(KeyError):
+            self.__dict__.pop("_speed_student").close()
+        self.__dict__["_speed_student"] = Student(self._worker(), student.files, self.section.may_change, observe=False)
+        return self.__dict__["_speed_student"], self._reference_worker
+
+    def _place(self) -> Transport:
+        return LocalTransport() if self._client is None else self._worker()
+
+    def _our_place(self) -> Transport:
+        return self._our_worker() if self._torch_elsewhere else LocalTransport()
+
+    def _our_worker(self) -> RemoteTransport:
+        return RemoteTransport(self._workers(), OUR_CEILINGS, OURS)
+
+    def _worker(self) -> RemoteTransport:
+        return RemoteTransport(self._workers(), self._ceilings, budget_for(self.section))
+
+    def _workers(self) -> Client:
+        if self._client is not None:
+            return self._client
+        if self._own_client is None:
+            self._zygote = zygote_for([self.section])
+            self._own_client = self._zygote.client()
+        return self._own_client
+
+
+@contextlib.contextmanager
+def makers(section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True) -> Iterator[Makers]:
+    """Makers that are closed at the end."""
+    made = Makers(section, seeds, client, diagnosing=diagnosing)
+    try:
+        yield made
+    finally:
+        made.close()

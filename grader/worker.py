@@ -1,0 +1,435 @@
+"""Loads one student's files and answers questions about them. Runs where the student's code runs.
+
+In graded mode this is the jailed process; on a student's own machine it is the pytest process itself. Either way every
+value passes the codec, so both modes judge alike. Nothing here is a security boundary.
+
+A question is a list that starts with its kind, an answer a list that starts with "value" or "error"; see `Worker`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib.machinery
+import inspect
+import linecache
+import random
+import sys
+import time
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import codec
+
+TEXT_LIMIT = 2000
+FRAMES_LIMIT = 12
+
+Answer = list[codec.Buffer]
+
+
+class Back(Exception):
+    """A function of the test's raised while the student's code called it. Carries the name of its type and its text."""
+
+
+class Unavailable:
+    """Stands for a module the section does not have, or a part of one: importing it is free, using it is not.
+
+    Attributes are more of the same, so nothing of its own may look like one.
+    """
+
+    def __init__(self, module: str, sentence: str) -> None:
+        vars(self).update(module_=module, sentence_=sentence)
+
+    def __getattr__(self, name: str) -> Unavailable:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Unavailable(vars(self)["module_"], vars(self)["sentence_"])
+
+    def _refuse(self, *_arguments: object, **_options: object) -> Any:
+        raise ImportError(vars(self)["sentence_"])
+
+    __call__ = __iter__ = __getitem__ = __enter__ = __mro_entries__ = __setattr__ = __bool__ = _refuse
+    __len__ = __contains__ = __add__ = __radd__ = __mul__ = __rmul__ = __float__ = __array__ = _refuse
+
+
+class Source:
+    """A student's files, imported from memory: nothing is read from disk, and tracebacks still show the lines."""
+
+    def __init__(self, files: dict[str, bytes], available: list[str], section: str, folder: str) -> None:
+        self.files, self.section, self.folder = files, section, folder
+        self._available = {*available, *(name.removesuffix(".py") for name in files)}
+        self._modules: dict[str, types.ModuleType] = {}
+        self._builtins = {**vars(builtins), "__import__": self._import}
+
+    def load(self, name: str) -> types.ModuleType:
+        """Import one of the files by its module name and return the module."""
+        if name in self._modules:
+            return self._modules[name]
+        path = self.path(f"{name}.py")
+        code = self.files[f"{name}.py"]
+        text = code.decode("utf-8", "replace")
+        linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+        module = types.ModuleType(name)
+        module.__file__ = path
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None, origin=path)
+        module.__dict__["__builtins__"] = self._builtins
+        self._modules[name] = sys.modules[name] = module  # dataclasses and typing look here
+        exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)
+        return module
+
+    def path(self, file: str) -> str:
+        """The name that tracebacks give a file."""
+        return f"{self.folder}/{file}" if self.folder else file
+
+    def frames(self, error: BaseException) -> list[list[Any]]:
+        """The student's own frames of a traceback, outermost first: [file, line, function, text of the line]."""
+        mine = {self.path(file): file for file in self.files}
+        found: list[list[Any]] = []
+        if isinstance(error, SyntaxError) and error.filename in mine:
+            return [[mine[error.filename], error.lineno or 0, "", (error.text or "").strip()[:200]]]
+        trace = error.__traceback__
+        while trace is not None:
+            file = trace.tb_frame.f_code.co_filename
+            if file in mine:
+                line = linecache.getline(file, trace.tb_lineno).strip()[:200]
+                found.append([mine[file], trace.tb_lineno, trace.tb_frame.f_code.co_name[:100], line])
+            trace = trace.tb_next
+        return found if len(found) <= FRAMES_LIMIT else found[:2] + found[2 - FRAMES_LIMIT :]
+
+    def _import(
+        self, name: str, globals_: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0
+    ) -> object:
+        root = name.partition(".")[0]
+        if level == 0 and f"{name}.py" in self.files:
+            return self.load(name)
+        if level == 0 and root not in self._available:
+            sentence = f"{root} is not available in section {self.section}; write it without."
+            return Unavailable(root, sentence)
+        return builtins.__import__(name, globals_, locals_, fromlist, level)
+
+
+class Watch:
+    """Records what happens inside the process around one call: the observation of design.md, contract 1."""
+
+    def __init__(self, before: Any, names: list[str]) -> None:
+        self._before, self._names = before, names
+        self._flags: set[str] = set()
+        self._state = _random_states()
+        self._dtype = _default_dtype()
+
+    def __enter__(self) -> Watch:
+        self._errstate = np.errstate(all="call", call=self._flag)
+        self._catch = warnings.catch_warnings(record=True)
+        self._errstate.__enter__()
+        self._warned = self._catch.__enter__()
+        warnings.simplefilter("always")
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._catch.__exit__(None, None, None)
+        self._errstate.__exit__(None, None, None)
+
+    def _flag(self, kind: str, _bits: int) -> None:
+        self._flags.add({"divide by zero": "divide", "overflow": "over", "underflow": "under"}.get(kind, "invalid"))
+
+    def observation(self, after: list[Any], result: object, exception: str | None) -> list[Any]:
+        """Return the record as plain data; `after` holds the arguments once more, as the call left them."""
+        changed = [n for n, a, b in zip(self._names, self._before, after, strict=False) if not _same(a, b)]
+        memory = list(_memory(result)) if result is not None else []
+        shared = [n for n, a in zip(self._names, after, strict=False) if memory and _overlap(memory, list(_memory(a)))]
+        texts = [f"{w.category.__name__}: {w.message}"[:TEXT_LIMIT] for w in (self._warned or [])[:20]]
+        moved = _random_states() != self._state
+        return [sorted(self._flags), texts, changed, shared, moved, _default_dtype() != self._dtype, exception]
+
+
+class Worker:
+    """Answers questions.
+
+    The kinds of question:
+        ["load", files, main, available, section, folder, seed]  -> names of the module's functions, classes and data
+        ["fresh", seed, question]                        a test starts: forget the handles, seed the global states
+        ["call", target, arguments, options, observe]    target: ["name", f], ["handle", h], ["method", h, f], ["tool", t]
+        ["name", n] ["get", h, attribute] ["set", h, attribute, value]
+        ["item", h, key] ["len", h] ["iter", h] ["next", h]
+        ["echo", value]                                  the cost of a round trip
+
+    An answer is ["value", value, observation] or ["error", type, bases, text, frames, observation].
+
+    Args:
+        call_back: calls a function of the test's by its number with plain arguments and returns its value.
+    """
+
+    def __init__(self, call_back: Callable[[int, list[Any], dict[str, Any]], Any]) -> None:
+        self._call_back = call_back
+        self._encoder = codec.Encoder(self._hand_over)
+        self._source: Source | None = None
+        self._main: types.ModuleType | None = None
+        self._handles: dict[int, object] = {}
+        self._functions: dict[int, Callable[..., Any]] = {}
+        self._next = 0
+        self.error: BaseException | None = None  # the last one, for a debugger in the same process
+
+    def answer(self, head: codec.Buffer, buffers: list[codec.Buffer]) -> Answer:
+        """Answer one question, given and returned as frames. Never raises because of the student's code."""
+        torch = sys.modules.get("torch")
+        question = codec.Decoder(self._take_over, torch).value(head, buffers)
+        self.error = None
+        fresh = question[0] == "fresh"
+        if fresh:
+            self._begin(question[1])
+            question = question[2]
+        if question[0] != "call":
+            return self._attempt(lambda: self._simple(question), None)
+        _, target, arguments, options, observe = question
+        if not observe:
+            return self._attempt(lambda: self._function(target)(*arguments, **options), None)
+        before = codec.Decoder(self._take_over, torch, copy=False).value(head, buffers)
+        before = before[2] if fresh else before
+        names = self._argument_names(target, len(arguments), list(options))
+        watch = Watch([*before[2], *before[3].values()], names)
+        after = [*arguments, *options.values()]
+        return self._attempt(lambda: self._function(target)(*arguments, **options), watch, after)
+
+    def _attempt(self, action: Callable[[], object], watch: Watch | None, after: list[Any] | None = None) -> Answer:
+        try:
+            if watch is None:
+                return self._encoder.frame(["value", action(), None])
+            with watch:
+                value = action()
+            return self._encoder.frame(["value", value, watch.observation(after or [], value, None)])
+        except codec.Unfit as unfit:
+            return self._encoder.frame(["error", "Unfit", [], str(unfit), [], None])
+        except BaseException as error:
+            self.error = error
+            return self._encoder.frame(self._described(error, watch, after or []))
+
+    def _described(self, error: BaseException, watch: Watch | None, after: list[Any]) -> list[Any]:
+        name = type(error).__name__
+        seen = watch.observation(after, None, name) if watch is not None else None
+        bases = [base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins"]
+        try:
+            text = error.args[0] if isinstance(error, KeyError) and len(error.args) == 1 else error
+            said = str(text)[:TEXT_LIMIT]
+        except BaseException:
+            said = "(its text could not be made)"
+        frames = self._source.frames(error) if self._source else []
+        return ["error", name[:200], bases, said, frames, seen]
+
+    def _begin(self, seed: int) -> None:
+        # Handles count from one again, so that the same questions get the same numbers from every file.
+        self._handles.clear()
+        self._functions.clear()
+        self._next = 0
+        seed_everything(seed)
+
+    def _simple(self, question: list[Any]) -> object:
+        kind, rest = question[0], question[1:]
+        if kind == "load":
+            return self._load(*rest)
+        if kind == "name":
+            return getattr(self._main, rest[0])
+        if kind == "get":
+            value = getattr(rest[0], rest[1])
+            return ["method"] if callable(value) and not _is_tensor(value) else ["value", value]
+        if kind == "set":
+            setattr(rest[0], rest[1], rest[2])
+            return None
+        if kind == "item":
+            return rest[0][rest[1]]
+        if kind == "len":
+            return len(rest[0])
+        if kind == "iter":
+            return iter(rest[0])
+        if kind == "next":
+            return self._following(rest[0])
+        if kind == "echo":
+            return rest[0]
+        raise ValueError(f"no question of kind {kind!r}")
+
+    @staticmethod
+    def _following(iterator: Iterator[Any]) -> list[Any]:
+        try:
+            return [next(iterator)]
+        except StopIteration:
+            return []
+
+    def _load(
+        self, files: dict[str, bytes], main: str, available: list[str], section: str, folder: str, seed: int
+    ) -> dict[str, str]:
+        seed_everything(seed)
+        self._source = Source(files, available, section, folder)
+        self._main = module = self._source.load(main)
+        public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+        return {str(name)[:200]: _kind(value) for name, value in list(public.items())[:2000]}
+
+    def _function(self, target: list[Any]) -> Any:
+        kind, subject = target[0], target[1]
+        if kind == "name":
+            return getattr(self._main, subject)
+        if kind == "handle":
+            return subject
+        if kind == "method":
+            return getattr(subject, target[2])
+        from . import toolbox
+
+        return toolbox.tool(subject)
+
+    def _argument_names(self, target: list[Any], count: int, options: list[str]) -> list[str]:
+        try:
+            known = list(inspect.signature(self._function(target)).parameters)[:count]
+        except BaseException:
+            known = []
+        known += [f"argument {position + 1}" for position in range(len(known), count)]
+        return known + options
+
+    def _hand_over(self, value: object) -> list[Any]:
+        self._next += 1
+        self._handles[self._next] = value
+        return [codec.HANDLE, self._next, type(value).__qualname__[:200], callable(value)]
+
+    def _take_over(self, tag: int, fields: list[Any]) -> object:
+        if tag == codec.HANDLE:
+            return self._handles[fields[0]]
+        number = fields[0]
+        if number not in self._functions:
+
+            def function_of_the_test(*arguments: Any, **options: Any) -> Any:
+                return self._call_back(number, list(arguments), options)
+
+            self._functions[number] = function_of_the_test
+        return self._functions[number]
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global random states: a fork inherits its parent's."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.random.default_generator.manual_seed(seed)
+
+
+def _random_states() -> tuple[object, ...]:
+    state: Any = np.random.get_state(legacy=False)
+    torch = sys.modules.get("torch")
+    return (
+        state["state"]["key"].tobytes(),
+        state["state"]["pos"],
+        random.getstate(),
+        torch.get_rng_state().numpy().tobytes() if torch is not None else b"",
+    )
+
+
+def _default_dtype() -> object:
+    torch = sys.modules.get("torch")
+    return torch.get_default_dtype() if torch is not None else None
+
+
+def _kind(value: object) -> str:
+    return "class" if isinstance(value, type) else "function" if callable(value) else "data"
+
+
+def _is_tensor(value: object) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Whether an argument is still what it was, bit for bit. Objects and functions are not looked into."""
+    if type(before) is not type(after):
+        return False
+    if isinstance(before, np.ndarray):
+        return before.dtype == after.dtype and before.shape == after.shape and _bytes(before) == _bytes(after)
+    if isinstance(before, dict):
+        return list(before) == list(after) and all(_same(before[key], after[key]) for key in before)
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(_same(a, b) for a, b in zip(before, after, strict=True))
+    if _is_tensor(before):
+        untouched = before.grad is None and after.grad is None and before.requires_grad == after.requires_grad
+        return untouched and before.shape == after.shape and _bytes(_plain(before)) == _bytes(_plain(after))
+    return True
+
+
+def _plain(tensor: Any) -> Any:
+    words = tensor.detach()
+    return (words.view(sys.modules["torch"].int16) if str(words.dtype) == "torch.bfloat16" else words).numpy()
+
+
+def _bytes(array: np.ndarray[Any, Any]) -> bytes | memoryview:
+    if array.nbytes <= 4096 or not array.flags.c_contiguous:
+        return array.tobytes()
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _memory(value: object, depth: int = 0) -> Iterator[tuple[int, int]]:
+    """The (first, last) byte addresses of every array and tensor in a value."""
+    if _is_tensor(value):
+        storage = value.untyped_storage()  # type: ignore[attr-defined]
+        yield storage.data_ptr(), storage.data_ptr() + storage.nbytes()
+    elif isinstance(value, np.ndarray):
+        yield np.lib.array_utils.byte_bounds(value) if value.size else (0, 0)
+    elif isinstance(value, list | tuple | dict) and depth < codec.DEPTH_LIMIT:
+        for entry in list(value.values() if isinstance(value, dict) else value)[:1000]:
+            yield from _memory(entry, depth + 1)
+
+
+def _overlap(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> bool:
+    return any(a < d and c < b for a, b in some for c, d in others)
+
+
+def serve(read: Callable[[int], codec.Buffer], write: Callable[[list[codec.Buffer]], None]) -> None:
+    """Answer questions from a channel until it closes.
+
+    Every frame is preceded by a nonce of eight bytes, which the answer repeats: an answer made before the question
+    was known cannot have it.
+    """
+    nonce: codec.Buffer = b""
+
+    def call_back(number: int, arguments: list[Any], options: dict[str, Any]) -> Any:
+        encoder = codec.Encoder(worker._hand_over)
+        write([nonce, *encoder.frame(["back", number, arguments, options])])
+        read(8)
+        return returned(*codec.read_frame(read), worker)
+
+    worker = Worker(call_back)
+    while True:
+        nonce = read(8)
+        head, buffers = codec.read_frame(read)
+        write([nonce, *worker.answer(head, buffers)])
+
+
+def returned(head: codec.Buffer, buffers: list[codec.Buffer], worker: Worker) -> Any:
+    """What a function of the test's gave back: its value, or its exception raised again on this side."""
+    reply = codec.Decoder(worker._take_over, sys.modules.get("torch")).value(head, buffers)
+    if reply[0] == "value":
+        return reply[1]
+    kind = getattr(builtins, reply[1], RuntimeError)
+    raise (kind if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError)(reply[2])
+
+
+def warm_up() -> None:
+    """Run, once, what a test's worth of calls runs: what is imported late here is paid by every fork later."""
+    worker = Worker(lambda number, arguments, options: None)
+    source = b"import numpy as np\ndef f(x):\n    return x @ x.T\nclass C:\n    def g(self, x):\n        raise ValueError('x')\n"
+    encoder = codec.Encoder()
+
+    def ask(*question: Any) -> None:
+        _, head, *buffers = encoder.frame(list(question))
+        worker.answer(bytes(head), [bytes(buffer) for buffer in buffers])
+
+    ask("load", {"warm_up_.py": source}, "warm_up_", ["numpy"], "", "", 0)
+    ask("fresh", 1, ["call", ["name", "f"], [np.ones((20, 20))], {}, True])
+    ask("call", ["name", "C"], [], {}, True)
+    generator = np.random.default_rng(0)
+    generator.permutation(4), generator.standard_normal(4), generator.random(4), generator.integers(4)
+    np.linalg.norm(np.linalg.solve(np.eye(2), np.ones(2)))
+    np.einsum("ij,jk->ik", np.eye(2), np.eye(2))
+    try:
+        raise ValueError(f"{np.array2string(np.ones(2))} {time.perf_counter()}")
+    except ValueError as error:
+        inspect.getsource(Worker)
+        worker._described(error, None, [])
+    sys.modules.pop("warm_up_", None)

@@ -1,0 +1,221 @@
+"""Forks workers from one warm process: numpy (and torch) are imported and have run once, a fork costs milliseconds.
+
+Started clean by `processes.Zygote`, before any hidden suite is read, with one control socket as its only argument.
+It holds no secret: everything in its memory is visible to student code. It stays single-threaded and never runs a
+parallel region, because libgomp does not survive a fork.
+
+Control messages are JSON. To the zygote: {"torch", "modules"} once; then {"attach"} with a further control socket,
+and {"fork": job, "ceilings"} with the worker's ends of the question socket and of the output pipe. From the zygote:
+{"ready"}; {"forked": job} with a pidfd, or {"failed": job, "why"}; {"ended": job, "status", "seconds", "peak"}.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import io
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+from . import codec, worker
+from .errors import ProtocolError
+from .sandbox import Ceilings, apply_all
+
+MESSAGE_LIMIT = 65536
+WORKER_SOCKET = 3
+SETUP_FAILED = 70
+
+
+class Zygote:
+    """The serving loop."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._clients = {control.fileno(): control}
+        self._first = control.fileno()
+        self._running: dict[int, tuple[int, int]] = {}  # pid: (client, job)
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._bell, ring = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._poll.register(self._bell, select.POLLIN)
+
+    def serve(self) -> NoReturn:
+        """Serve until the first control socket closes; then end every worker and leave."""
+        while True:
+            for descriptor, _event in self._poll.poll():
+                if descriptor == self._bell:
+                    os.read(self._bell, 4096)
+                    self._reap()
+                elif descriptor in self._clients:
+                    self._listen(self._clients[descriptor])
+
+    def _listen(self, client: socket.socket) -> None:
+        try:
+            text, descriptors, _flags, _address = socket.recv_fds(client, MESSAGE_LIMIT, 4)
+        except ConnectionError:
+            text, descriptors = b"", []
+        if not text:
+            self._dismiss(client)
+            return
+        message = json.loads(text)
+        if "attach" in message:
+            newcomer = socket.socket(fileno=descriptors[0])
+            self._clients[newcomer.fileno()] = newcomer
+            self._poll.register(newcomer, select.POLLIN)
+        else:
+            self._fork(client, message, descriptors)
+
+    def _dismiss(self, client: socket.socket) -> None:
+        gone = client.fileno()
+        for pid, (owner, _job) in self._running.items():
+            if owner == gone or gone == self._first:
+                os.kill(pid, signal.SIGKILL)
+        if gone == self._first:
+            os._exit(0)
+        self._poll.unregister(client)
+        del self._clients[gone]
+        client.close()
+
+    def _reap(self) -> None:
+        while self._running:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            owner, job = self._running.pop(pid)
+            message = {
+                "ended": job,
+                "status": os.waitstatus_to_exitcode(status),
+                "seconds": usage.ru_utime + usage.ru_stime,
+                "peak": usage.ru_maxrss * 1024,
+            }
+            self._tell(owner, message)
+
+    def _tell(self, owner: int, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
+        if owner in self._clients:
+            try:
+                socket.send_fds(self._clients[owner], [json.dumps(message).encode()], descriptors)
+            except (BrokenPipeError, ConnectionError):
+                pass  # the client is gone; its closed socket is the next thing the poll reports
+
+    def _fork(self, client: socket.socket, message: dict[str, Any], descriptors: list[int]) -> None:
+        job = message["fork"]
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._tell(client.fileno(), {"failed": job, "why": str(error)})
+            pid = -1
+        if pid == 0:
+            try:
+                become_worker(descriptors[0], descriptors[1], Ceilings(**message["ceilings"]))
+            except BaseException as error:
+                os.write(2, f"the worker could not be set up: {error!r}\n".encode())
+            finally:
+                os._exit(SETUP_FAILED)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if pid > 0:
+            self._running[pid] = (client.fileno(), job)
+            handle = os.pidfd_open(pid)
+            self._tell(client.fileno(), {"forked": job}, (handle,))
+            os.close(handle)
+
+
+def become_worker(questions: int, output: int, ceilings: Ceilings) -> None:
+    """Turn the forked process into a jailed worker and serve until the grader closes the channel."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    # Descriptors may lie below 4 already: bring them out of the way before they are put in their places.
+    high = [os.dup2(descriptor, 1000 + place) for place, descriptor in enumerate((nothing, output, questions))]
+    for descriptor, place in ((high[0], 0), (high[1], 1), (high[1], 2), (high[2], WORKER_SOCKET)):
+        os.dup2(descriptor, place)
+    os.closerange(WORKER_SOCKET + 1, os.sysconf("SC_OPEN_MAX"))
+    sys.stdin = open(0, closefd=False)
+    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")
+    os.environ.clear()
+    layers = apply_all(ceilings)
+    write([*codec.Encoder().frame(["hello", layers])])
+    try:
+        worker.serve(read, write)
+    except ProtocolError:
+        os._exit(SETUP_FAILED)
+
+
+def read(count: int) -> bytearray:
+    """Read exactly so many bytes from the grader; leave when it has closed the channel."""
+    data = bytearray(count)
+    view = memoryview(data)
+    while len(view):
+        got = os.readv(WORKER_SOCKET, [view[: 1 << 20]])
+        if got == 0:
+            os._exit(0)
+        view = view[got:]
+    return data
+
+
+def write(parts: list[codec.Buffer]) -> None:
+    """Write every part to the grader."""
+    views = [memoryview(part).cast("B") for part in parts if len(part)]
+    while views:
+        sent = os.writev(WORKER_SOCKET, views[:64])
+        while sent:
+            if sent < len(views[0]):
+                views[0] = views[0][sent:]
+                break
+            sent -= len(views.pop(0))
+
+
+def warm_up(torch_too: bool, modules: list[str]) -> None:
+    """Import what sections may use and run it once: lazy imports would otherwise be paid by every worker."""
+    for name in modules:
+        importlib.import_module(name)
+    worker.warm_up()
+    if not torch_too:
+        return
+    import torch
+
+    torch.set_num_threads(1)
+    weight = torch.zeros(2, 2, requires_grad=True)
+    # The first optimizer of a process imports 800 modules; a first backward starts no thread on a CPU.
+    optimizer = torch.optim.Adam([weight])
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.Dropout(0.5))
+    torch.nn.functional.cross_entropy(model(weight), torch.tensor([0, 1])).backward()
+    optimizer.step()
+    torch.nn.functional.conv2d(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 3, 3))
+    torch.func.grad(lambda x: x.sum())(torch.ones(2))
+    str(torch.zeros(2))
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    model.load_state_dict(torch.load(file))
+
+
+def main() -> NoReturn:
+    """Warm up, say so, serve."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    settings = json.loads(control.recv(MESSAGE_LIMIT))
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")  # when memory runs out, workers go first
+    except OSError:
+        pass  # some containers forbid it; the limits on each worker still hold
+    warm_up(settings["torch"], settings["modules"])
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        control.send(json.dumps({"failed": 0, "why": f"the warm process has {threads} threads instead of 1"}).encode())
+        os._exit(SETUP_FAILED)
+    gc.collect()
+    gc.freeze()
+    control.send(json.dumps({"ready": os.getpid()}).encode())
+    Zygote(control).serve()
+
+
+if __name__ == "__main__":
+    main()
