@@ -1,6 +1,7 @@
 """Section 12: sigmoid, its slope, its problems. Visible tests."""
 
 import numpy as np
+
 from nnkit.grader.compare import assert_calm, assert_close
 
 

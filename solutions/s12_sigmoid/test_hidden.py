@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from gradescope_utils.autograder_utils.decorators import number, weight
+
 from nnkit.grader.compare import (
     assert_calm,
     assert_close,

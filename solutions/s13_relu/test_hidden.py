@@ -1,0 +1,292 @@
+"""Section 13: ReLU, Leaky ReLU, ELU. Hidden tests."""
+
+import numpy as np
+import pytest
+from gradescope_utils.autograder_utils.decorators import number, weight
+
+from nnkit.grader.compare import (
+    assert_calm,
+    assert_close,
+    assert_dtype,
+    assert_gradient,
+    assert_leaves_inputs_alone,
+    assert_refuses,
+    float32_atol,
+)
+
+SHAPES = [(), (0,), (1,), (7,), (3, 5), (4, 4), (2, 3, 4)]
+
+
+def away_from_zero(rng, shape):
+    """Numbers of both signs with absolute values from 0.01 to 3."""
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.01, 3, shape)
+
+
+@weight(3)
+@number("13.H1")
+def test_extremes(student, rng):
+    """relu keeps NaN, +inf and subnormal numbers, and makes a plain 0 of everything negative, -inf too"""
+    x = np.array([np.nan, np.inf, 5e-324, 1e-310, 1.7e308, 0.0, -0.0, -np.inf, -5e-324, -1.7e308, -3.0])
+    expected = np.array([np.nan, np.inf, 5e-324, 1e-310, 1.7e308, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    order = rng.permutation(11)
+
+    yours = student.relu(x[order])
+
+    assert_close(yours, expected[order], rtol=0.0)
+    # Which zero max(0.0, -0.0) is, IEEE 754 leaves open, so only truly negative numbers are looked at.
+    assert not np.signbit(yours[x[order] < 0]).any(), "of a negative number relu makes 0.0, not -0.0"
+
+
+@weight(3)
+@number("13.H1")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_values(student, reference, rng, shape):
+    """relu, leaky_relu and elu agree with the reference for any shape and any parameter"""
+    for _ in range(4):
+        x = np.array(rng.normal(0, 3, shape))
+        slope, alpha = float(rng.uniform(0.02, 0.9)), float(rng.uniform(0.2, 3))
+        assert_close(student.relu(x), reference.relu(x), name="relu(x)")
+        assert_close(student.leaky_relu(x, slope), reference.leaky_relu(x, slope), name="leaky_relu(x, slope)")
+        assert_close(student.elu(x, alpha), reference.elu(x, alpha), name="elu(x, alpha)")
+
+
+@weight(1)
+@number("13.H1")
+def test_kind_of_number(student, reference, rng):
+    """float32 gives float32, float64 gives float64, and for the three functions ints and bools give float64"""
+    for x in (rng.integers(-9, 9, 12), np.array([True, False]), rng.standard_normal(5)):
+        for name in ("relu", "leaky_relu", "elu"):
+            yours = getattr(student, name)(x)
+            assert_dtype(yours, np.float64, name=f"{name}(x)")
+            assert_close(yours, getattr(reference, name)(x.astype(np.float64)), name=f"{name}(x)")
+
+    x, upstream = rng.standard_normal((2, 4, 3)).astype(np.float32)
+    wide, wide_upstream = x.astype(np.float64), upstream.astype(np.float64)
+    # No sums: one operation deep, of values up to about 4.
+    atol = float32_atol(1, 4)
+    for name in ("relu", "leaky_relu", "elu"):
+        yours = getattr(student, name)(x)
+        assert_dtype(yours, np.float32, name=f"{name}(x)")
+        assert_close(yours, getattr(reference, name)(wide), atol=atol, name=f"{name}(x)")
+
+        yours = getattr(student, f"{name}_backward")(x, upstream)
+        assert_dtype(yours, np.float32, name=f"{name}_backward(x, upstream)")
+        expected = getattr(reference, f"{name}_backward")(wide, wide_upstream)
+        assert_close(yours, expected, atol=atol, name=f"{name}_backward(x, upstream)")
+
+
+@weight(4)
+@number("13.H2")
+@pytest.mark.parametrize("shape", [(7,), (3, 5), (4, 4), (2, 3, 4)])
+def test_gradients_against_differences(student, reference, rng, shape):
+    """Away from 0 the three gradients are what central differences find, for any incoming gradient"""
+    x, upstream = away_from_zero(rng, shape), rng.standard_normal(shape)
+    slope, alpha = float(rng.uniform(0.02, 0.9)), float(rng.uniform(1.5, 3))
+
+    assert_gradient(student.relu_backward(x, upstream), reference.relu, x, upstream, name="relu_backward")
+
+    yours = student.leaky_relu_backward(x, upstream, slope)
+    assert_gradient(yours, lambda at: reference.leaky_relu(at, slope), x, upstream, name="leaky_relu_backward")
+
+    yours = student.elu_backward(x, upstream, alpha)
+    assert_gradient(yours, lambda at: reference.elu(at, alpha), x, upstream, name="elu_backward")
+
+
+@weight(2)
+@number("13.H2")
+def test_gradients_at_zero(student, rng):
+    """At exactly 0 the derivative is 0 for relu, slope for leaky_relu and alpha for elu"""
+    x, upstream = np.array([0.0, -0.0, 0.5, -0.5]), away_from_zero(rng, 4)
+    slope, alpha = float(rng.uniform(0.02, 0.9)), float(rng.uniform(1.5, 3))
+
+    yours = student.relu_backward(x, upstream)
+    assert_close(yours, upstream * [0, 0, 1, 0], name="relu_backward(x, upstream)")
+    yours = student.leaky_relu_backward(x, upstream, slope)
+    assert_close(yours, upstream * [slope, slope, 1, slope], name="leaky_relu_backward(x, upstream, slope)")
+    yours = student.elu_backward(x, upstream, alpha)
+    expected = upstream * [alpha, alpha, 1, alpha * np.exp(-0.5)]
+    assert_close(yours, expected, name="elu_backward(x, upstream, alpha)")
+
+    # Without the parameters: 0.01 and 1.
+    yours = student.leaky_relu_backward(x, upstream)
+    assert_close(yours, upstream * [0.01, 0.01, 1, 0.01], name="leaky_relu_backward(x, upstream)")
+    assert_close(
+        student.elu_backward(x, upstream), upstream * [1, 1, 1, np.exp(-0.5)], name="elu_backward(x, upstream)"
+    )
+
+
+@weight(2)
+@number("13.H3")
+def test_elu_of_large_numbers(student, rng):
+    """elu and its gradient take -1000, 1000 and infinities without an overflow"""
+    alpha = float(rng.uniform(0.5, 3))
+    x = np.append(rng.permutation([-1000.0, 1000.0, 710.0]), [np.inf, -np.inf])
+    positive, upstream = x > 0, away_from_zero(rng, 5)
+
+    yours = student.elu(x, alpha)
+    assert_calm(student.observed)
+    assert_close(yours, np.where(positive, x, -alpha), name="elu(x, alpha)")
+
+    yours = student.elu_backward(x, upstream, alpha)
+    assert_calm(student.observed)
+    # elu(x) + alpha is a good way to the slope too: it leaves a rounding of alpha, 4e-16 at most.
+    assert_close(yours, np.where(positive, upstream, 0.0), atol=4e-15, name="elu_backward(x, upstream, alpha)")
+
+
+@weight(2)
+@number("13.H3")
+def test_elu_of_tiny_numbers(student, rng):
+    """elu(-1e-12) has nine correct digits"""
+    alpha = float(rng.uniform(0.5, 3))
+    x = -np.append(10.0 ** rng.uniform(-15, -10, 5), 1e-12)
+
+    # exp(x) - 1 = x + x²/2 + ...; beyond the second term nothing is left at this size.
+    assert_close(student.elu(x, alpha), alpha * (x + x**2 / 2), rtol=1e-9)
+
+
+@weight(2)
+@number("13.H4")
+def test_dead_units(student, rng):
+    """activity calls a unit dead only if it is 0 for every sample, and lists the dead in ascending order"""
+    N, K = 6, 9
+    for deaths in (1, 2, 4):
+        H = rng.uniform(0.1, 2, (N, K))
+        dead = rng.choice(K, deaths, replace=False)
+        H[:, dead] = 0
+        alive = np.setdiff1d(np.arange(K), dead)
+        H[0, alive[0]] = H[2:, alive[1]] = H[:-1, alive[2]] = 0  # silent now and then, but not dead
+        H[4, :] = 0  # a sample without any activity is no dead unit
+        H[5, alive[2]] = 0.1
+
+        yours = student.activity(H)
+        assert_dtype(yours["dead"], np.int64, name="dead")
+        assert_close(yours["dead"], np.sort(dead), name="dead")
+        assert_close(yours["sparsity"], np.count_nonzero(H == 0) / (N * K), name="sparsity")
+
+
+@weight(2)
+@number("13.H4")
+def test_signed_activity(student, rng):
+    """activity counts exact zeros only: negative outputs are activity, also where they cancel in a sum"""
+    H = -rng.integers(1, 17, (4, 5)) / 8  # sums of eighths are exact
+    H[:2] *= -1
+    H[2:, 1] = -H[:2, 1]  # adds up to 0
+    H[:, 3] = 0
+    H[:, 2] = [0.0, -1.0, 0.0, -2.0]  # the largest is 0
+    H[0, 4] = 0
+
+    yours = student.activity(H)
+    assert_close(yours["dead"], np.array([3]), name="dead")
+    assert_close(yours["sparsity"], 7 / 20, name="sparsity")
+
+
+@weight(1)
+@number("13.H4")
+def test_one_sample_and_no_deaths(student, rng):
+    """With one sample each 0 is a dead unit; where nobody is dead the answer is an empty int64 array"""
+    H = rng.uniform(0.1, 2, (1, 6))
+    H[0, [1, 4]] = 0
+    assert_close(student.activity(H)["dead"], np.array([1, 4]), name="dead")
+
+    yours = student.activity(rng.uniform(0.1, 2, (5, 3)))
+    assert_dtype(yours["dead"], np.int64, name="dead")
+    assert_close(yours["dead"], np.zeros(0, np.int64), name="dead")
+    assert_close(yours["sparsity"], 0.0, name="sparsity")
+
+
+@weight(2)
+@number("13.H5")
+def test_identities(student, rng):
+    """relu(x) - relu(-x) is x, leaky_relu is slope * x on the left for any slope, elu starts at -alpha and has no jump"""
+    for size in (1, 2, 3, 5, 8, 30):  # small ones first: the first failure is easy to read
+        x = rng.normal(0, 3, size)
+        right, left = student.relu(x), student.relu(-x)
+        assert_close(right - left, x, name="relu(x) - relu(-x)")
+        assert_close(right + left, np.abs(x), name="relu(x) + relu(-x)")
+        assert_close(student.leaky_relu(x, 1.0), x, name="leaky_relu(x, slope=1)")
+
+    size = rng.uniform(0.1, 4, 5)
+    for slope in (0.01, float(rng.uniform(0.1, 0.9)), float(rng.uniform(1.5, 4)), -float(rng.uniform(0.1, 2)), 0.0):
+        yours = student.leaky_relu(np.append(-size, size), slope)
+        assert_close(yours, np.append(-slope * size, size), name=f"leaky_relu(x, {slope:.3g})")
+    assert_close(student.leaky_relu(-size), -0.01 * size, name="leaky_relu(x)")
+
+    for alpha in (float(rng.uniform(1.5, 4)), 0.0):
+        near = np.array([-1e-9, 0.0, 1e-9])
+        # The values are at most alpha * 1e-9 on the left and 1e-9 on the right.
+        assert_close(
+            student.elu(near, alpha), np.zeros(3), rtol=0.0, atol=1e-9 * max(alpha, 1) * 1.01, name="elu near 0"
+        )
+        far = np.array([-50.0, -80.0])
+        assert_close(student.elu(far, alpha), np.full(2, -alpha), name=f"elu(-50, {alpha:.3g})")
+    assert_close(student.elu(far), np.full(2, -1.0), name="elu(-50)")
+
+
+def trained(act, backward, X, y, w, b, rate, steps):
+    """Full-batch gradient descent on the mean squared error of act(X @ w + b)."""
+    for _ in range(steps):
+        z = X @ w + b
+        upstream = 2 * (act(z) - y) / len(y)
+        dz = backward(z, upstream)
+        w, b = w - rate * (X.T @ dz), b - rate * dz.sum()
+    return w, b
+
+
+@weight(2)
+@number("13.H6")
+def test_dead_and_reviving(student, rng):
+    """One unit with bias -10 does not move at all in 200 steps of relu, but towards life with leaky_relu and elu"""
+    N, D = 8, 3
+    X, w, b = rng.uniform(-1, 1, (N, D)), rng.uniform(-0.3, 0.3, D), -10.0  # |X @ w| < 0.9: z is far below 0
+    # Targets of both signs, so relu's incoming gradients have both. elu's output is -1: there the targets near -1 pull
+    # by 0.2 at most, those near 3 by 3.8 at least, and their slopes differ by no more than exp(1.8) = 6. It rises.
+    y = rng.permutation(np.tile([-1.0, 3.0], N // 2)) + rng.uniform(-0.2, 0.2, N)
+
+    after = trained(student.relu, student.relu_backward, X, y, w, b, 0.1, 200)
+    assert (after[0] == w).all(), "a dead unit's weights get a gradient of exactly 0 and must stay what they were"
+    assert after[1] == b, "a dead unit's bias gets a gradient of exactly 0 and must stay what it was"
+
+    _, rising = trained(student.leaky_relu, student.leaky_relu_backward, X, y, w, b, 0.1, 40)
+    assert rising > b, "with leaky_relu the bias of a silent unit must rise towards life"
+    _, rising = trained(student.elu, student.elu_backward, X, y, w, b, 0.1, 40)
+    assert rising > b, "with elu the bias of a silent unit must rise towards life"
+
+
+@weight(2)
+@number("13.H7")
+def test_speed(student, speed, rng):
+    """elu of a million numbers takes at most four times the reference's time"""
+    # elu, because it is dear enough to be measured well. Boolean masks take 1.7 times as long, a Python loop 10.
+    speed.at_most(4, lambda module, x: module.elu(x), lambda: (rng.standard_normal(10**6),))
+
+
+@weight(1)
+@number("13.H7")
+def test_inputs_stay(student, rng):
+    """No function changes its arguments, and no result shares memory with one, also where nothing is cut off"""
+    upstream = rng.standard_normal((3, 4))
+    for x in (rng.standard_normal((3, 4)), rng.uniform(0.1, 2, (3, 4)), -rng.uniform(0.1, 2, (3, 4))):
+        for name in ("relu", "leaky_relu", "elu"):
+            getattr(student, name)(x)
+            assert_leaves_inputs_alone(student.observed)
+            getattr(student, f"{name}_backward")(x, upstream)
+            assert_leaves_inputs_alone(student.observed)
+        student.leaky_relu(x, 1.0)
+        assert_leaves_inputs_alone(student.observed)
+        student.activity(x)
+        assert_leaves_inputs_alone(student.observed)
+
+
+@weight(2)
+@number("13.H8")
+def test_bad_input(student, rng):
+    """A gradient of another shape than x and a negative alpha are refused, by name"""
+    for x_shape, other in (((3,), (1,)), ((2, 3), (3,)), ((2, 3), (3, 2)), ((4,), (5,))):
+        x, upstream = rng.standard_normal(x_shape), rng.standard_normal(other)
+        for name in ("relu_backward", "leaky_relu_backward", "elu_backward"):
+            assert_refuses(getattr(student, name), x, upstream, naming="upstream")
+
+    x, upstream = rng.standard_normal((2, 3, 4))
+    for alpha in (-1e-9, -float(rng.uniform(0.1, 2))):
+        assert_refuses(student.elu, x, alpha, naming="alpha")
+        assert_refuses(student.elu_backward, x, upstream, alpha, naming="alpha")
