@@ -147,7 +147,7 @@ def fetch(
     """Get sections into this folder, or newer versions of them. What you wrote is never overwritten."""
     from .grader import course, workspace
 
-    wanted = course.sections() if sections == ["all"] else [course.section(name) for name in sections]
+    wanted = course.sections() if "all" in sections else [course.section(name) for name in sections]
     results = workspace.fetch(wanted, to or workspace.home(Path.cwd()))
     show("fetch", results, workspace.as_lines, as_json=json)
 
