@@ -161,6 +161,66 @@ def reset(section: SectionName, *, json: Json = False) -> None:
     show("reset", [result], workspace.as_lines, as_json=json)
 
 
+@app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
+def check(
+    sections: Annotated[list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; those here if none is given.")] = None,
+    *,
+    keyword: Annotated[str, typer.Option("-k", metavar="EXPR", help="Only tests whose names match, as in pytest.")] = "",
+    pdb: Annotated[bool, typer.Option("--pdb", help="Stop in the debugger at a failure. Nothing guards this process.")] = False,
+    json: Json = False,
+) -> None:
+    """Run a section's visible tests on your code."""
+    from .grader import check as checking
+    from .grader.report import terminal
+
+    here, wanted = Path.cwd(), checking.sections(sections or [], Path.cwd())
+    if pdb:
+        raise typer.Exit(max(checking.debug(section, here, keyword=keyword) for section in wanted))
+    results = [checking.check(section, here, keyword=keyword) for section in wanted]
+    if json:
+        _print_json("check", [result.result for result in results])
+    else:
+        typer.echo(terminal.checked(results, checking.following(wanted, here)))
+    raise typer.Exit(3 if any(r.unknown for r in results) else 0 if all(r.passed for r in results) else 1)
+
+
+@app.command(cls=PlainCommand, rich_help_panel=AUTHORS)
+def validate(
+    sections: Annotated[list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; all if none is given.")] = None,
+    *,
+    mode: Annotated[str | None, typer.Option(metavar="MODE", help="local, graded or both; by default all of local and a sample of graded.")] = None,
+    seeds: Annotated[int, typer.Option(metavar="K", help="How many seeds of the hidden tests to try.")] = 1,
+    jobs: Annotated[int, typer.Option(metavar="N", help="How many processes at once; one per core if 0.")] = 0,
+    again: Annotated[bool, typer.Option("--again", help="Prove again what was proved before with the same files.")] = False,
+    write_wrong_outputs: Annotated[bool, typer.Option("--write-wrong-outputs", help="Make wrong_outputs.bin anew first.")] = False,
+    json: Json = False,
+) -> None:
+    """Prove that the suites are right and sharp: the reference passes, the stub fails, every mistake dies and is named."""
+    from .grader import course, release
+    from .grader import validate as validating
+    from .grader.report import terminal
+
+    course.needs_solutions()
+    wanted = [course.section(name) for name in sections] if sections else course.sections()
+    if write_wrong_outputs:
+        for section in wanted:
+            release.write_wrong_outputs(section)
+    todo = validating.tasks(wanted, mode, seeds)
+    cache = None if again else validating.cache_folder()
+    proofs = validating.prove_all(todo, jobs or validating.cores(), terminal.progress(), cache)
+    if json:
+        _print_json("validate", [proof.as_dict() for proof in proofs])
+    else:
+        typer.echo(terminal.proofs(proofs))
+    raise typer.Exit(0 if all(proof.ok for proof in proofs) else 1)
+
+
+def _print_json(command: str, results: list[dict[str, Any]]) -> None:
+    import json
+
+    typer.echo(json.dumps({"version": 1, "command": command, "results": results}, indent=2, allow_nan=False))
+
+
 def show(command: str, results: Sequence[R], as_text: Callable[[Sequence[R]], str], *, as_json: bool) -> None:
     """Print what a command found, as text or as exactly one JSON document."""
     if as_json:

@@ -20,7 +20,7 @@ def read_sources(file: Path) -> dict[str, bytes]:
     Raises:
         WorkspaceError: the file is missing, is no file, or is too large.
     """
-    others = {course.slug_of(name) for name in course.folders()}
+    others = {course.slug_of(folder.name) for folder in course.folders().values()}
     found = {file.name: _read(file)}
     for path in sorted(file.parent.glob("*.py")):
         if path.name != file.name and not path.name.startswith("test_") and path.stem not in others and path.is_file():
@@ -52,12 +52,9 @@ def subject_beside(suite: Path) -> Subject:
         WorkspaceError: the suite's name belongs to no section, or the file is not there.
     """
     slug = suite.stem.removeprefix("test_")
-    for name in course.folders():
-        if course.slug_of(name) == slug:
-            section = course.section(slug)
-            break
-    else:
+    if slug not in {course.slug_of(folder.name) for folder in course.folders().values()}:
         raise WorkspaceError(f"{workspace.shown(suite)} is the suite of no section: `nnkit list` shows them.")
+    section = course.section(slug)
     file = suite.with_name(f"{slug}.py")
     if not file.exists():
         raise WorkspaceError(f"{file.name} is not beside {suite.name}: `nnkit fetch {section.number}` brings it.")

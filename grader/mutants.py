@@ -78,7 +78,10 @@ def _wrong_axis(function, arguments, options):
 
 def _float32_only(function, arguments, options):
     narrow = lambda array: array.astype(_np.float32).astype(array.dtype) if array.dtype == _np.float64 else array
-    return _each_array(function(*arguments, **options), narrow)
+    if not any(array.dtype == _np.float64 for array in _arrays(arguments)):
+        return function(*arguments, **options)
+    only_arrays = lambda value: _each_array(value, narrow) if not isinstance(value, float) else value
+    return only_arrays(function(*(only_arrays(argument) for argument in arguments), **options))
 
 
 def _first_sample_only(function, arguments, options):

@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 
 from . import plugin
-from .errors import CourseError
+from .errors import AskedWrongly, CourseError
 from .results import PlannedTest, TestOutcome
 from .subject import Subject
 
-PLUGINS = ("nnkit.grader.plugin", "pytest_timeout")
 # What a session of ours has no use for costs time at every item.
 UNUSED = (
     "cacheprovider", "capture", "debugging", "doctest", "faulthandler", "junitxml", "legacypath", "logging",
     "monkeypatch", "pastebin", "recwarn", "setuponly", "setupplan", "stepwise", "subtests", "terminal",
     "threadexception", "tmpdir", "unittest", "unraisableexception", "warnings",
 )  # fmt: skip
+TALKING = {"capture", "debugging", "terminal"}  # what a debugger needs
 
 
 @dataclass(slots=True)
@@ -36,12 +36,14 @@ class Visit:
         subject: whose code.
         wants: which planned tests to run; all by default.
         heard: called with every outcome; returns whether to go on with this subject.
+        begins: called before every test.
         done: called at the end, also when the session is broken off.
     """
 
     subject: Subject
     wants: Callable[[PlannedTest], bool] = field(default=lambda _test: True)
     heard: Callable[[TestOutcome], bool] = field(default=lambda _outcome: True)
+    begins: Callable[[PlannedTest], None] = field(default=lambda _test: None)
     done: Callable[[], None] = field(default=lambda: None)
 
 
@@ -85,9 +87,10 @@ class _Loop:
         return True
 
     def _lead(self, visit: Visit, items: list[tuple[pytest.Item, PlannedTest]]) -> None:
-        wanted = [item for item, test in items if visit.wants(test)]
-        for place, item in enumerate(wanted):
-            following = wanted[place + 1] if place + 1 < len(wanted) else items[0][0]
+        wanted = [(item, test) for item, test in items if visit.wants(test)]
+        for place, (item, test) in enumerate(wanted):
+            following = wanted[place + 1][0] if place + 1 < len(wanted) else items[0][0]
+            visit.begins(test)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if not self._go_on:
                 return
@@ -105,6 +108,7 @@ def run(
     planned: Callable[[list[PlannedTest]], None] = lambda _tests: None,
     timeout: float = 0,
     keyword: str = "",
+    debugger: bool = False,
 ) -> None:
     """Collect the suites and lead every visit's subject through them.
 
@@ -115,16 +119,19 @@ def run(
         planned: called once with the plan, before the first visit.
         timeout: seconds one test may hold up this process, the outer belt around the workers' own deadlines.
         keyword: as pytest's -k.
+        debugger: show pytest's own output and stop in its debugger at a failure.
 
     Raises:
         CourseError: a suite cannot be collected, or holds no test.
+        AskedWrongly: no test matches the keyword.
     """
     loop = _Loop(visits, points, planned)
     arguments = [
         "-c", os.devnull, f"--rootdir={suites[0].parent}", "--noconftest", "--import-mode=importlib",
-        *(argument for name in PLUGINS for argument in ("-p", name)),
-        *(argument for name in UNUSED for argument in ("-p", f"no:{name}")),
-        f"--timeout={timeout}", "--timeout-method=signal",
+        "-p", "nnkit.grader.plugin",
+        *(argument for name in UNUSED if not (debugger and name in TALKING) for argument in ("-p", f"no:{name}")),
+        *(("-p", "pytest_timeout", f"--timeout={timeout}", "--timeout-method=signal") if timeout else ()),
+        *(("--pdb",) if debugger else ()),
         *(("-k", keyword) if keyword else ()),
         *map(str, suites),
     ]  # fmt: skip
@@ -142,7 +149,9 @@ def run(
     if loop.problems:
         raise CourseError(f"The suites of {suites[0].parent.name} cannot be collected: {loop.problems[0]}")
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise CourseError(f"{', '.join(map(str, suites))}: no test{f' matches {keyword!r}' if keyword else ''}.")
+        if keyword:
+            raise AskedWrongly(f"No test of {suites[0].parent.name} matches {keyword!r}; leave -k out to run all.")
+        raise CourseError(f"{', '.join(map(str, suites))}: there is no test in it.")
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise CourseError(f"pytest ended with {status!r} on {suites[0].parent.name}.")
 

@@ -271,6 +271,11 @@ class Student:
         return self._ask(["echo", value], "echo")
 
     @property
+    def cannot_load(self) -> CannotLoad | None:
+        """Why the file could not be imported, once that was tried."""
+        return self._cannot_load
+
+    @property
     def transcript(self) -> list[Step] | None:
         """Questions and answers of this test, or None when they are too large to keep."""
         return self._transcript

@@ -16,7 +16,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import platformdirs
 
 from . import course, inspection, release, session
 from .course import Section
@@ -60,6 +62,10 @@ class Proof:
         """Whether everything was proved."""
         return bool(self.findings) and all(finding.ok for finding in self.findings)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {**asdict(self), "ok": self.ok}
+
     def count(self, what: str, *, ok: bool | None = None) -> int:
         """How many findings there are of one kind."""
         return sum(1 for f in self.findings if f.what == what and (ok is None or f.ok == ok))
@@ -73,6 +79,16 @@ class Task:
     mode: Mode
     seeds: int
     brief: bool  # only the reference, the stub and one mistake
+
+
+def cores() -> int:
+    """How many processes may run at once here."""
+    return len(os.sched_getaffinity(0))
+
+
+def cache_folder() -> Path:
+    """Where green proofs are kept."""
+    return Path(platformdirs.user_cache_dir("nnkit")) / "validate"
 
 
 def tasks(sections: Sequence[Section], mode: str | None, seeds: int) -> list[Task]:

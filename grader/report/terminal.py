@@ -1,0 +1,150 @@
+"""Results as text for a terminal: plain lines, at most 100 wide, colour only where a person looks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..check import Checked
+    from ..course import Section
+    from ..validate import Proof
+
+COLOURS = {"passed": "32", "failed": "31", "unknown": "33"}
+WORDS = {"passed": "ok", "failed": "FAIL", "unknown": "?"}
+
+
+def checked(results: Sequence[Checked], following: Section | None = None) -> str:
+    """What `nnkit check` prints."""
+    parts = [_one_check(result) for result in results]
+    if following is not None and all(result.passed for result in results):
+        parts.append(f"Next: section {following.number}, {following.title}: nnkit fetch {following.number}")
+    return "\n\n".join(parts)
+
+
+def _one_check(found: Checked) -> str:
+    section, result = found.section, found.result
+    width = _width()
+    lines = [_row(f"Section {section.number}: {section.title}", found.file.name, width), ""]
+    if result["state"] in ("refused", "import_error"):
+        lines += [*_indented(result["detail"], 2), *_where(result), ""]
+    else:
+        for test in result["tests"]:
+            lines += _test_lines(test, section, width)
+        lines.append("")
+    passed = sum(test["status"] == "passed" for test in result["tests"])
+    total = len(result["tests"])
+    lines.append(f"{passed} of {total} visible checks passed; hidden checks run when it is graded.")
+    lines.append(
+        f"{_points(result['score'])} of {_points(result['max_score'])} points here; "
+        f"{_points(found.hidden_points)} more are given by the hidden checks."
+    )
+    if found.differs:
+        lines.append(
+            f"Your {section.visible_suite.name} differs from the course's; the course's was run. "
+            "Plain `pytest` in this folder runs yours."
+        )
+    return "\n".join(lines)
+
+
+def _where(result: dict[str, Any]) -> list[str]:
+    message = result["tests"][0]["message"] if result["tests"] else ""
+    return [f"  {line}" for line in message.splitlines()[1:]]
+
+
+def _test_lines(test: dict[str, Any], section: Section, width: int) -> list[str]:
+    head = _row(f"  {WORDS[test['status']]:<5} {test['says']}", _earned(test), width)
+    lines = [_coloured(head, test["status"])]
+    if test["status"] == "passed":
+        return lines
+    for line in test["message"].splitlines():
+        lines += _indented(line, 8 + len(line) - len(line.lstrip()))
+    if test["diagnosis"]:
+        lines += _indented(f"It looks as if: {test['diagnosis']}", 8)
+    again = test["name"].partition("[")[0].removeprefix("test_")
+    lines.append(f"        Again: nnkit check {section.number} -k {again}")
+    return lines
+
+
+def _earned(test: dict[str, Any]) -> str:
+    return f"{_points(test['score'])} of {_points(test['max_score'])}"
+
+
+def _points(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _row(left: str, right: str, width: int) -> str:
+    room = width - len(right) - 2
+    return f"{left:<{room}}  {right}" if len(left) <= room else f"{left}  {right}"
+
+
+def _indented(text: str, depth: int) -> list[str]:
+    blank = " " * depth
+    wrapped = textwrap.wrap(
+        text.strip(), max(_width() - depth, 40), break_long_words=False, break_on_hyphens=False
+    )
+    return [blank + line for line in wrapped] or [""]
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size((100, 24)).columns, 100)
+
+
+def _coloured(text: str, status: str) -> str:
+    wanted = "FORCE_COLOR" in os.environ or (sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+    return f"\033[{COLOURS[status]}m{text}\033[0m" if wanted else text
+
+
+def proofs(found: Sequence[Proof]) -> str:
+    """What `nnkit validate` prints."""
+    heading = ("section", "mode", "seeds", "tests", "reference", "stub", "mistakes", "generic", "texts", "CPU s", "")
+    rows: list[Sequence[str]] = [heading]
+    for proof in found:
+        counts = [_share(proof, what) for what in ("reference", "stub", "mistake", "generic", "texts")]
+        state = "ok" if proof.ok else "RED"
+        row = (proof.section, proof.mode, str(proof.seeds), str(proof.tests), *counts, f"{proof.seconds:.1f}", state)
+        rows.append(row)
+    lines = [table(rows, right=range(2, 10))]
+    for proof in found:
+        for finding in proof.findings:
+            if not finding.ok:
+                lines.append(f"\nsection {proof.section}, {proof.mode}: {finding.what} {finding.name}")
+                lines += _indented(finding.detail, 2)
+    green = sum(proof.ok for proof in found)
+    lines.append(f"\n{green} of {len(found)} proofs hold.")
+    return "\n".join(lines)
+
+
+def _share(proof: Proof, what: str) -> str:
+    total = proof.count(what)
+    return f"{proof.count(what, ok=True)}/{total}" if total else "-"
+
+
+def progress() -> Callable[[Proof], None]:
+    """Say on standard error what has just been proved, where a person looks."""
+
+    def tell(proof: Proof) -> None:
+        if sys.stderr.isatty():
+            print(f"section {proof.section} {proof.mode}: {'ok' if proof.ok else 'RED'}", file=sys.stderr)
+
+    return tell
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows of text under each other; the first is the heading; columns in `right` are aligned to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+        if number == 0:
+            lines.append("  ".join("-" * width for width in widths))
+    return "\n".join(lines)
