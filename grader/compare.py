@@ -222,7 +222,7 @@ def assert_gradient(
     """Hold that `yours` is d(sum(upstream * function(x))) / dx, compared with central differences.
 
     Allowed is `tolerance`, relative to each difference, plus the noise of the differences themselves: values that are
-    right to 16 eps, divided by h. Keep x away from kinds of kinks by more than h.
+    right to 16 eps, divided by h. Keep x away from kinks by more than h.
 
     Raises:
         Mismatch: it is not, or the function returned something else than numbers in the shape of `upstream`.
@@ -509,7 +509,14 @@ def _head(kind: Kind, where: str, index: tuple[int, ...] | None, count: int, tot
     verb = "differ" if what is None else f"are {what}"
     if count == 1:
         verb = "differs" if what is None and total == 1 else verb if what is None else f"is {what}"
-    place = f"{'' if where == RESULT else where}{_bracketed(index)}"
+    if where == RESULT:
+        place = _bracketed(index)
+    else:
+        place = (
+            f"{_bracketed(index)} of {where}"
+            if " " in re.sub(r"\(.*\)|\[.*\]", "", where)
+            else where + _bracketed(index)
+        )
     return f"{count} of {_counted(total, 'value')} {verb}; the first at {place}"
 
 
@@ -650,7 +657,7 @@ def _text_of(error: BaseException) -> str:
 
 
 def _subject(where: str) -> str:
-    return "The result" if where == RESULT else where
+    return f"The {where.removeprefix('the ')}" if where == RESULT or where.startswith("the ") else where
 
 
 def _array_of(shape: tuple[int, ...]) -> str:

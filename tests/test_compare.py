@@ -331,6 +331,17 @@ def test_one_sentence_for_what_is_not_comparable(yours, expected, says):
     assert found.summary() == says
 
 
+def test_a_name_may_be_code_or_words():
+    """the place stands behind code, and before words"""
+    wrong, right = np.zeros((2, 3)), np.eye(2, 3)
+    for name, place in [
+        ("relu(x, alpha)", "relu(x, alpha)[0, 0]"),
+        ("the sums of the rows", "[0, 0] of the sums of the rows"),
+    ]:
+        assert f"; the first at {place}:\n" in text_of(assert_close, wrong, right, name=name)
+    assert text_of(assert_close, 1.0, None, name="the mean") == "The mean is a number; expected None."
+
+
 def test_a_mismatch_survives_copying_and_pickling():
     """a Mismatch can be sent to another process"""
     found = failure(assert_close, 1.0, 2.0)
