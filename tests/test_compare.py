@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nnkit.grader.compare import (
     Mismatch,
     assert_calm,
