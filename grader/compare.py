@@ -351,7 +351,7 @@ def _soon_found_close(yours: object, expected: object, rtol: float | None, atol:
         if yours.dtype is not FLOAT64:
             if yours.dtype.kind != "f" or yours.dtype.itemsize > 8:
                 return False
-            rtol = RTOL[yours.dtype.name] if rtol is None else rtol
+            rtol = RTOL.get(yours.dtype.name, 1e-7) if rtol is None else rtol
         if theirs.dtype is not FLOAT64:
             theirs = theirs.astype(np.float64)
         with np.errstate(all="ignore"):

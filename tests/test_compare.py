@@ -65,6 +65,7 @@ def block(text):
         (math.nan, math.nan),
         (-math.inf, -math.inf),
         (np.array([0.0, 3.0]), [0, 3]),
+        (np.array([0.0, 3.0], ">f8"), np.array([0.0, 3.0], ">f4")),
         (np.array([[1, 2]], np.int8), [[1.0, 2.0]]),
         (np.array([1.0], np.float16), np.array([1.001])),
         (np.zeros((0, 3)), np.zeros((0, 3))),
