@@ -184,6 +184,31 @@ def check(
     raise typer.Exit(3 if any(r.unknown for r in results) else 0 if all(r.passed for r in results) else 1)
 
 
+@app.command(cls=PlainCommand, rich_help_panel=INSTRUCTORS)
+def grade(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="One folder, zip or Python file per student.")],
+    *,
+    section: Annotated[list[str] | None, typer.Option("--section", metavar="N", help="Only this section; may be given again. All that were handed in otherwise.")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="WHO", help="Only this student; may be given again.")] = None,
+    jobs: Annotated[int, typer.Option(metavar="N", help="How many processes at once; one per core if 0.")] = 0,
+    secret_file: Annotated[Path | None, typer.Option(metavar="FILE", help="The course's secret, which the hidden inputs are made from.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write results.json, results.jsonl and grades.csv there.")] = None,
+    json: Json = False,
+) -> None:
+    """Grade a folder of submissions on the visible and the hidden tests."""
+    from .grader import grade as grading
+    from .grader.report import terminal
+
+    graded = grading.grade_folder(
+        folder, section or [], only=only or [], jobs=jobs, secret_file=secret_file, out=out, progress=terminal.counter()
+    )
+    if json:
+        _print_json("grade", graded.as_dicts())
+    else:
+        typer.echo(terminal.graded(graded))
+    raise typer.Exit(3 if graded.unknown else 0)
+
+
 @app.command(cls=PlainCommand, rich_help_panel=AUTHORS)
 def validate(
     sections: Annotated[list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; all if none is given.")] = None,

@@ -126,6 +126,7 @@ class Client:
         self._last = 0
         self._ordered: Process | None = None
         self._ended: dict[int, dict[str, Any]] = {}
+        self.gone = False  # whether the zygote has ended
 
     def order(self, ceilings: Ceilings) -> None:
         """Ask for a worker without waiting for it."""
@@ -156,6 +157,7 @@ class Client:
         try:
             socket.send_fds(self._control, [message], [theirs.fileno(), ink])
         except OSError as error:
+            self.gone = True
             raise ZygoteGone(f"The process that starts workers is gone: {error}.") from None
         finally:
             theirs.close()
@@ -183,6 +185,7 @@ class Client:
         except OSError:
             text = b""
         if not text:
+            self.gone = True
             raise ZygoteGone("The process that starts workers ended.")
         message = json.loads(text)
         if "ended" in message:
@@ -194,6 +197,10 @@ class Client:
         if self._ordered is not None:
             self._ordered.abandon()
             self._ordered = None
+        self._control.close()
+
+    def forget(self) -> None:
+        """Close a copy that a fork left behind."""
         self._control.close()
 
 
@@ -298,7 +305,11 @@ class Process:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         except ProcessLookupError:
             pass  # it has ended by itself
-        ended = self._client.await_end(self._job)
+        try:
+            ended = self._client.await_end(self._job)
+        except ZygoteGone:
+            self.abandon()
+            raise
         self.seconds = ended["seconds"]
         self.drain()
         self.abandon()

@@ -100,15 +100,19 @@ def plan(tests: list[PlannedTest], points: float) -> list[PlannedTest]:
 def completed(
     submission: str, section: str, planned: list[PlannedTest], outcomes: dict[str, TestOutcome], state: State,
     detail: str = "", isolation: str = "none", leaderboard: tuple[tuple[str, float, str], ...] = (),
+    points: float | None = None,
 ) -> SectionResult:  # fmt: skip
-    """Put a result together from the plan: what is missing counts as failed, or as unknown when that is our fault."""
+    """Put a result together from the plan: what is missing counts as failed, or as unknown when that is our fault.
+
+    `points`, where given, is what the section is worth as a whole.
+    """
     status: Status = "unknown" if state == "unknown" else "failed"
     tests = [
         outcomes.get(f"{test.suite}:{test.name}") or TestOutcome.of(test, status, message=detail or "It did not run.")
         for test in planned
     ]
     score = rounded(math.fsum(test.score for test in tests))
-    most = rounded(math.fsum(test.max_score for test in tests))
+    most = rounded(math.fsum(test.max_score for test in tests)) if points is None else points
     seconds = math.fsum(test.seconds for test in tests)
     return SectionResult(
         submission, section, state, score, most, rounded(seconds), isolation, tuple(tests), clean(detail), leaderboard

@@ -37,14 +37,14 @@ class Visit:
         wants: which planned tests to run; all by default.
         heard: called with every outcome; returns whether to go on with this subject.
         begins: called before every test.
-        done: called at the end, also when the session is broken off.
+        done: called at the end with the leaderboard's entries, also when the session is broken off.
     """
 
     subject: Subject
     wants: Callable[[PlannedTest], bool] = field(default=lambda _test: True)
     heard: Callable[[TestOutcome], bool] = field(default=lambda _outcome: True)
     begins: Callable[[PlannedTest], None] = field(default=lambda _test: None)
-    done: Callable[[], None] = field(default=lambda: None)
+    done: Callable[[list[tuple[str, float, str]]], None] = field(default=lambda _leaderboard: None)
 
 
 class _Loop:
@@ -83,7 +83,7 @@ class _Loop:
             try:
                 self._lead(visit, list(zip(items, tests, strict=True)))
             finally:
-                visit.done()
+                visit.done(list(config.stash[plugin.LEADERBOARD].values()))
         return True
 
     def _lead(self, visit: Visit, items: list[tuple[pytest.Item, PlannedTest]]) -> None:

@@ -271,6 +271,11 @@ class Student:
         return self._ask(["echo", value], "echo")
 
     @property
+    def loaded(self) -> bool:
+        """Whether the file has been imported."""
+        return self._names is not None
+
+    @property
     def cannot_load(self) -> CannotLoad | None:
         """Why the file could not be imported, once that was tried."""
         return self._cannot_load

@@ -196,7 +196,7 @@ class _Prover:
     def _visit(self, files: Files, seeds: Seeds, **options: object) -> session.Visit:
         self.made.seeds = seeds
         subject = self.made.subject(files)
-        return session.Visit(subject, done=subject.student.close, **options)  # type: ignore[arg-type]
+        return session.Visit(subject, done=lambda _: subject.student.close(), **options)  # type: ignore[arg-type]
 
     def _reference(self, seeds: list[Seeds]) -> Iterator[session.Visit]:
         wrong: list[str] = []

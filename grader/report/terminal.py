@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..check import Checked
     from ..course import Section
+    from ..grade import Graded
     from ..validate import Proof
 
 COLOURS = {"passed": "32", "failed": "31", "unknown": "33"}
@@ -98,6 +100,37 @@ def _width() -> int:
 def _coloured(text: str, status: str) -> str:
     wanted = "FORCE_COLOR" in os.environ or (sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     return f"\033[{COLOURS[status]}m{text}\033[0m" if wanted else text
+
+
+def graded(found: Graded) -> str:
+    """What `nnkit grade` prints: a line per submission and section, and what was noticed."""
+    rows: list[Sequence[str]] = [("submission", "section", "state", "score", "of", "passed", "")]
+    for result in found.results:
+        passed = sum(test.status == "passed" for test in result.tests)
+        share = f"{passed}/{len(result.tests)}"
+        detail = textwrap.shorten(result.detail, 60)
+        score, most = _points(result.score), _points(result.max_score)
+        rows.append((result.submission, result.section, result.state, score, most, share, detail))
+    states = Counter(result.state for result in found.results)
+    lines = [table(rows, right=(3, 4, 5)), ""]
+    lines += [f"Note: {note}" for note in found.notes]
+    lines.append(f"{len(found.results)} results: " + ", ".join(f"{count} {state}" for state, count in states.items()))
+    lines.append(
+        f"{found.seconds:.1f} s; worker isolation: {', '.join(found.isolations) or 'none needed'}; secret {found.secret}."
+    )
+    if found.written is not None:
+        lines.append(f"Written to {found.written}.")
+    return "\n".join(lines)
+
+
+def counter() -> Callable[[int, int], None]:
+    """Count on standard error, where a person looks."""
+
+    def tell(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done} of {total} graded", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return tell
 
 
 def proofs(found: Sequence[Proof]) -> str:
