@@ -51,10 +51,10 @@ def test_dead_unit(student):
 
 
 def test_half_is_silent(student, rng):
-    """relu silences about half of normally distributed numbers, and no unit of 200 samples is dead"""
-    H = student.relu(rng.standard_normal((200, 50)))
+    """relu silences about half of normally distributed numbers, and no unit of 40 samples is dead"""
+    H = student.relu(rng.standard_normal((40, 10)))
 
     yours = student.activity(H)
-    # The share of 10000 fair coins: standard deviation 0.005, five of them.
-    assert_close(yours["sparsity"], 0.5, rtol=0.0, atol=0.025, name="sparsity")
+    # The share of 400 fair coins has standard deviation 0.025; five of them.
+    assert_close(yours["sparsity"], 0.5, rtol=0.0, atol=0.125, name="sparsity")
     assert_close(yours["dead"], np.zeros(0), name="dead")
