@@ -125,6 +125,10 @@ class Client:
         self._control.settimeout(FORK_SECONDS)
         self._last = 0
         self._ordered: Process | None = None
+        # What the zygote tells about one worker may arrive while another one's news is waited for.
+        self._forked: dict[int, int] = {}  # job: pidfd
+        self._failed: dict[int, str] = {}
+        self._forked: dict[int, tuple[str, int | None]] = {}  # job: why not, or its pidfd
         self._ended: dict[int, dict[str, Any]] = {}
         self.gone = False  # whether the zygote has ended
 
@@ -139,11 +143,11 @@ class Client:
         Raises:
             ZygoteGone: the zygote is no longer there.
         """
-        process, self._ordered = self._ordered, None
-        if process is not None and process.ceilings != ceilings:
-            process.end()
-            process = None
-        process = process or self._request(ceilings)
+        process = self._ordered
+        if process is not None and process.ceilings == ceilings:
+            self._ordered = None
+        else:
+            process = self._request(ceilings)
         process.meet()
         return process
 
@@ -166,12 +170,11 @@ class Client:
 
     def await_fork(self, job: int) -> int:
         """Wait until the worker of a job is there; return its pidfd."""
-        while True:
-            message, descriptors = self._receive()
-            if message.get("forked") == job:
-                return descriptors[0]
-            if message.get("failed") == job:
-                raise OurFault(f"A worker could not be started: {message['why']}.")
+        while job not in self._forked:
+            if job in self._failed:
+                raise OurFault(f"A worker could not be started: {self._failed.pop(job)}.")
+            self._receive()
+        return self._forked.pop(job)
 
     def await_end(self, job: int) -> dict[str, Any]:
         """Wait until the worker of a job has been reaped; return its exit status and what it used."""
@@ -179,7 +182,7 @@ class Client:
             self._receive()
         return self._ended.pop(job)
 
-    def _receive(self) -> tuple[dict[str, Any], list[int]]:
+    def _receive(self) -> None:
         try:
             text, descriptors, _flags, _address = socket.recv_fds(self._control, 65536, 1)
         except OSError:
@@ -188,9 +191,12 @@ class Client:
             self.gone = True
             raise ZygoteGone("The process that starts workers ended.")
         message = json.loads(text)
-        if "ended" in message:
+        if "forked" in message:
+            self._forked[message["forked"]] = descriptors[0]
+        elif "failed" in message:
+            self._failed[message["failed"]] = message["why"]
+        elif "ended" in message:
             self._ended[message["ended"]] = message
-        return message, descriptors
 
     def close(self) -> None:
         """Leave; the zygote ends what is still running for this client."""
