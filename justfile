@@ -38,7 +38,7 @@ prove *sections:
 
 # measure what the docs promise
 bench *arguments:
-    python -m pytest tests/benchmarks {{arguments}}
+    python -m pytest tests/benchmarks -m "benchmark or not benchmark" -s {{arguments}}
 
 # build sdist and wheel; the wheel is made from the sdist, so no stale build/ gets into it
 build:

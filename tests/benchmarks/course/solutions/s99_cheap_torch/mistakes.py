@@ -1,0 +1,1 @@
+"""No mistakes are catalogued for the benchmark."""

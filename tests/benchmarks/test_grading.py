@@ -1,0 +1,142 @@
+"""What grading costs, as ratios taken in one run. Read the figures with -s; docs/performance.md quotes them."""
+
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+from nnkit.grader import course
+
+from .measure import COURSE, LEAD, bare_folder, cost, nnkit, submissions
+
+pytestmark = pytest.mark.benchmark
+
+
+@pytest.mark.parametrize(
+    ("section", "count", "bare_count", "least"), [("s98_cheap", 200, 20, 12), ("s99_cheap_torch", 200, 6, 35)]
+)
+def test_a_class_costs_a_fraction_of_a_loop(tmp_path, section, count, bare_count, least):
+    """Grading 200 submissions takes a twelfth (torch: a 35th) of the CPU of one pytest process each"""
+    source = COURSE / "solutions" / section / f"{section[4:]}.py"
+    folder = submissions(tmp_path / "class", source, count)
+    bare = bare_folder(tmp_path / "bare", section)
+    one = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:nnkit", str(bare)]
+    loop, graded = [], []
+    for turn in range(3):
+        loop += [cost(one, cwd=bare, SUBMISSION=str(source)).cpu for _ in range(bare_count // 2)]
+        graded.append(cost(nnkit("grade", folder, "--section", section[1:3], "--jobs", 1), course=COURSE))
+        loop += [cost(one, cwd=bare, SUBMISSION=str(source)).cpu for _ in range(bare_count // 2)]
+    each, whole = statistics.median(loop), statistics.median(run.cpu for run in graded)
+    wall = statistics.median(run.wall for run in graded)
+    print(
+        f"\n{section}: pytest {1000 * each:.0f} ms CPU each; nnkit grade {count} in {whole:.2f} s CPU "
+        f"({1000 * whole / count:.1f} ms each), {wall:.2f} s wall: {each * count / whole:.1f}x less CPU"
+    )
+
+    assert each * count / whole >= least
+
+
+def marginal(section, mode, few=5, many=45):
+    """CPU of one more submission in a session, in milliseconds: start-up falls out of the difference."""
+    costs = {count: [] for count in (few, many)}
+    for _ in range(3):
+        for count, found in costs.items():
+            found.append(cost([sys.executable, str(LEAD), section.number, mode, str(count)]).cpu)
+    return 1000 * (statistics.median(costs[many]) - statistics.median(costs[few])) / (many - few)
+
+
+@pytest.mark.parametrize("number", ["12", "13", "14", "18", "26", "37"])
+def test_cost_beyond_the_suite(number):
+    """A further submission costs at most 25 ms of CPU (torch: 40) beyond what the suite costs in one process"""
+    section = course.section(number)
+    suite, graded = marginal(section, "local"), marginal(section, "graded")
+    print(
+        f"\nsection {number}: {graded:.1f} ms CPU for a further submission, {suite:.1f} ms of it the suite itself: "
+        f"{graded - suite:.1f} ms beyond"
+    )
+
+    assert graded - suite <= (40 if "torch" in section.libraries else 25)
+
+
+def test_two_jobs_are_faster(tmp_path):
+    """Two jobs on two cores have at least 1.6 times the throughput of one"""
+    section = course.section("13")
+    folder = submissions(tmp_path / "class", section.reference, 100)
+    ratios = []
+    for _ in range(3):
+        one = cost(nnkit("grade", folder, "--section", 13, "--jobs", 1)).wall
+        two = cost(nnkit("grade", folder, "--section", 13, "--jobs", 2)).wall
+        ratios.append(one / two)
+    print(f"\ntwo jobs: {statistics.median(ratios):.2f}x the throughput of one")
+
+    assert statistics.median(ratios) >= 1.6
+
+
+@pytest.mark.parametrize(("number", "most"), [("13", 150), ("37", 400)])
+def test_peak_memory_of_two_jobs(tmp_path, number, most):
+    """All processes together take at most 150 MB (PSS; torch: 400 MB)"""
+    section = course.section(number)
+    folder = submissions(tmp_path / "class", section.reference, 40)
+    process = subprocess.Popen(
+        nnkit("grade", folder, "--section", number, "--jobs", 2), stdout=subprocess.DEVNULL, env={**os.environ}
+    )
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, proportional_set_size(psutil.Process(process.pid)))
+        time.sleep(0.05)
+    print(f"\nsection {number}: {peak / 1e6:.0f} MB PSS at most, all processes of two jobs")
+
+    assert peak <= most * 1e6
+
+
+def proportional_set_size(root):
+    """PSS of a process and all below it, in bytes."""
+    total = 0
+    try:
+        family = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for process in family:
+        try:
+            total += process.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return total
+
+
+def test_memory_does_not_grow_with_the_class(tmp_path):
+    """The session process has grown by at most 20 MiB between the first 50 submissions and 500"""
+    source = COURSE / "solutions" / "s98_cheap" / "cheap.py"
+    folder = submissions(tmp_path / "class", source, 500)
+    environment = {**os.environ, "NNKIT_COURSE": str(COURSE)}
+    process = subprocess.Popen(
+        nnkit("grade", folder, "--section", 98, "--jobs", 1, "--out", tmp_path / "out"),
+        stdout=subprocess.DEVNULL, env=environment,
+    )  # fmt: skip
+    sizes = []
+    watcher = threading.Thread(target=watch_session, args=(process, tmp_path / "out" / "results.jsonl", sizes))
+    watcher.start()
+    process.wait()
+    watcher.join()
+    early = [size for done, size in sizes if 30 <= done <= 70]
+    late = [size for done, size in sizes if done >= 430]
+    print(f"\nsession process: {early[0] / 2**20:.0f} MiB at 50 submissions, {late[-1] / 2**20:.0f} MiB at 500")
+
+    assert late[-1] - early[0] <= 20 * 2**20
+
+
+def watch_session(process, journal, sizes):
+    """Note how large the session process is at every number of finished submissions."""
+    while process.poll() is None:
+        try:
+            done = journal.read_bytes().count(b"\n") if journal.exists() else 0
+            for child in psutil.Process(process.pid).children():
+                if "zygote" not in " ".join(child.cmdline()):
+                    sizes.append((done, child.memory_full_info().uss))
+        except psutil.Error:
+            pass
+        time.sleep(0.02)
