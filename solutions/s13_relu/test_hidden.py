@@ -14,7 +14,7 @@ from nnkit.grader.compare import (
     float32_atol,
 )
 
-SHAPES = [(), (0,), (7,), (4, 4), (2, 3, 5)]
+SHAPES = [(), (0,), (4, 4), (2, 3, 5)]
 NAMES = ["relu", "leaky_relu", "elu"]
 
 
@@ -43,7 +43,7 @@ def test_extremes(student, rng):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_values(student, reference, rng, shape):
     """relu, leaky_relu and elu agree with the reference for any shape and any parameter"""
-    for _ in range(4):
+    for _ in range(5):
         x = np.array(rng.normal(0, 3, shape))
         slope, alpha = float(rng.uniform(0.02, 0.9)), float(rng.uniform(0.2, 3))
         # A handful of roundings of 1e-16 each.
@@ -79,7 +79,7 @@ def test_kind_of_number(student, reference, rng, name):
 
 @weight(4)
 @number("13.H2")
-@pytest.mark.parametrize("shape", [(7,), (4, 4), (2, 3, 5)])
+@pytest.mark.parametrize("shape", [(4, 4), (2, 3, 5)])
 def test_gradients_against_differences(student, reference, rng, shape):
     """Away from 0 the three gradients are what central differences find, for any incoming gradient"""
     x, upstream = away_from_zero(rng, shape), rng.standard_normal(shape)
@@ -200,16 +200,21 @@ def test_one_sample_and_no_deaths(student, rng):
     assert_close(yours["sparsity"], 0.0, name="sparsity")
 
 
-@weight(2)
+@weight(1)
 @number("13.H5")
-def test_identities(student, rng):
-    """relu(x) - relu(-x) is x, and leaky_relu is slope * x on the left for any slope, so x itself for a slope of 1"""
+def test_two_halves(student, rng):
+    """relu(x) - relu(-x) is x, and relu(x) + relu(-x) is its absolute value"""
     for size in (1, 2, 3, 5, 8, 30):  # small ones first: the first failure is easy to read
         x = rng.normal(0, 3, size)
         right, left = student.relu(x), student.relu(-x)
         assert_close(right - left, x, name="relu(x) - relu(-x)")
         assert_close(right + left, np.abs(x), name="relu(x) + relu(-x)")
 
+
+@weight(2)
+@number("13.H5")
+def test_any_slope(student, rng):
+    """leaky_relu is slope * x on the left for any slope, also above 1 and below 0, and changes nothing for a slope of 1"""
     x = rng.normal(0, 3, 8)
     assert_close(student.leaky_relu(x, 1.0), x, name="leaky_relu(x, slope=1)")
     size = rng.uniform(0.1, 4, 5)
