@@ -38,6 +38,10 @@ class WorkspaceError(AskedWrongly):
     """The student's folder does not hold what the command needs."""
 
 
+class NoIsolation(AskedWrongly):
+    """This machine cannot isolate untrusted code as well as was asked for."""
+
+
 class RefusedSubmission(AskedWrongly):
     """A submission is not even run: too large, not a file, a link, a forbidden name."""
 

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import codec
-from .errors import OurFault, ProtocolError, WorkerEnded
-from .sandbox import Ceilings
+from .errors import NoIsolation, OurFault, ProtocolError, WorkerEnded
+from .sandbox import Ceilings, Level
 
 READY_SECONDS = 120.0
 FORK_SECONDS = 60.0
@@ -54,9 +54,13 @@ class Zygote:
     Args:
         torch: whether torch is warm in it.
         modules: further modules that submissions may import.
+        level: of isolation, see `sandbox.Jail`.
+        without: layers to leave out, for tests.
     """
 
-    def __init__(self, torch: bool, modules: Iterable[str] = ()) -> None:
+    def __init__(
+        self, torch: bool, modules: Iterable[str] = (), level: Level = "strict", without: tuple[str, ...] = ()
+    ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {
             **ONE_THREAD,
@@ -75,7 +79,8 @@ class Zygote:
         )
         theirs.close()
         self._control = ours
-        self._settings = {"torch": torch, "modules": sorted(modules)}
+        self._settings = {"torch": torch, "modules": sorted(modules), "level": level, "without": without}
+        self.missing: dict[str, str] = {}  # layers that do not work here, each with the reason
         self._ready = False
         ours.send(json.dumps(self._settings).encode())
 
@@ -93,10 +98,17 @@ class Zygote:
             message = json.loads(self._control.recv(65536) or b"{}")
         except TimeoutError:
             message = {"why": f"not ready after {READY_SECONDS:.0f} s"}
+        if "refused" in message:
+            self.close()
+            raise NoIsolation(
+                f"Isolation at level {self._settings['level']} is not possible on this machine: {message['refused']}. "
+                "`nnkit doctor` shows what is missing and how to get it."
+            )
         if "ready" not in message:
             self.close()
             raise OurFault(f"The process that starts workers did not come up: {message.get('why', 'it ended')}.")
         self._control.settimeout(None)
+        self.missing = message["missing"]
         self._ready = True
 
     def client(self) -> Client:
@@ -126,8 +138,6 @@ class Client:
         self._last = 0
         self._ordered: Process | None = None
         # What the zygote tells about one worker may arrive while another one's news is waited for.
-        self._forked: dict[int, int] = {}  # job: pidfd
-        self._failed: dict[int, str] = {}
         self._forked: dict[int, tuple[str, int | None]] = {}  # job: why not, or its pidfd
         self._ended: dict[int, dict[str, Any]] = {}
         self.gone = False  # whether the zygote has ended

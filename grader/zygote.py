@@ -4,9 +4,9 @@ Started clean by `processes.Zygote`, before any hidden suite is read, with one c
 It holds no secret: everything in its memory is visible to student code. It stays single-threaded and never runs a
 parallel region, because libgomp does not survive a fork.
 
-Control messages are JSON. To the zygote: {"torch", "modules"} once; then {"attach"} with a further control socket,
+Control messages are JSON. To the zygote: {"torch", "modules", "level", "without"} once; then {"attach"} with a further control socket,
 and {"fork": job, "ceilings"} with the worker's ends of the question socket and of the output pipe. From the zygote:
-{"ready"}; {"forked": job} with a pidfd, or {"failed": job, "why"}; {"ended": job, "status", "seconds", "peak"}.
+{"ready", "layers", "missing"} or {"refused"}; {"forked": job} with a pidfd, or {"failed": job, "why"}; {"ended": job, "status", "seconds", "peak"}.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from . import codec, worker
 from .errors import ProtocolError
-from .sandbox import Ceilings, apply_all
+from .sandbox import Ceilings, Jail, Job
 
 MESSAGE_LIMIT = 65536
 WORKER_SOCKET = 3
@@ -34,8 +34,10 @@ SETUP_FAILED = 70
 class Zygote:
     """The serving loop."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, jail: Jail) -> None:
+        self._jail = jail
         self._clients = {control.fileno(): control}
+        self._slots: dict[int, int] = {}  # client: slot, the lowest that is free
         self._first = control.fileno()
         self._running: dict[int, tuple[int, int]] = {}  # pid: (client, job)
         self._poll = select.poll()
@@ -67,17 +69,22 @@ class Zygote:
         if "attach" in message:
             newcomer = socket.socket(fileno=descriptors[0])
             self._clients[newcomer.fileno()] = newcomer
+            self._slots[newcomer.fileno()] = min(set(range(len(self._slots) + 1)) - set(self._slots.values()))
             self._poll.register(newcomer, select.POLLIN)
         else:
             self._fork(client, message, descriptors)
 
     def _dismiss(self, client: socket.socket) -> None:
         gone = client.fileno()
-        for pid, (owner, _job) in self._running.items():
-            if owner == gone or gone == self._first:
-                os.kill(pid, signal.SIGKILL)
+        ending = [pid for pid, (owner, _job) in self._running.items() if gone in (owner, self._first)]
+        for pid in ending:
+            os.kill(pid, signal.SIGKILL)
         if gone == self._first:
+            for pid in ending:
+                os.waitpid(pid, 0)
+            self._jail.close()
             os._exit(0)
+        self._slots.pop(gone, None)
         self._poll.unregister(client)
         del self._clients[gone]
         client.close()
@@ -87,6 +94,8 @@ class Zygote:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
+            if pid not in self._running:
+                continue  # left behind in our process namespace by a worker that has ended
             owner, job = self._running.pop(pid)
             message = {
                 "ended": job,
@@ -105,14 +114,16 @@ class Zygote:
 
     def _fork(self, client: socket.socket, message: dict[str, Any], descriptors: list[int]) -> None:
         job = message["fork"]
+        namespaces = self._jail.namespaces
         try:
-            pid = os.fork()
+            pid = namespaces.fork() if namespaces else os.fork()
         except OSError as error:
             self._tell(client.fileno(), {"failed": job, "why": str(error)})
             pid = -1
         if pid == 0:
             try:
-                become_worker(descriptors[0], descriptors[1], Ceilings(**message["ceilings"]))
+                slot = self._slots.get(client.fileno(), 0)
+                become_worker(descriptors[0], descriptors[1], self._jail, Job(Ceilings(**message["ceilings"]), slot))
             except BaseException as error:
                 os.write(2, f"the worker could not be set up: {error!r}\n".encode())
             finally:
@@ -126,7 +137,7 @@ class Zygote:
             os.close(handle)
 
 
-def become_worker(questions: int, output: int, ceilings: Ceilings) -> None:
+def become_worker(questions: int, output: int, jail: Jail, job: Job) -> None:
     """Turn the forked process into a jailed worker and serve until the grader closes the channel."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -135,12 +146,11 @@ def become_worker(questions: int, output: int, ceilings: Ceilings) -> None:
     high = [os.dup2(descriptor, 1000 + place) for place, descriptor in enumerate((nothing, output, questions))]
     for descriptor, place in ((high[0], 0), (high[1], 1), (high[1], 2), (high[2], WORKER_SOCKET)):
         os.dup2(descriptor, place)
-    os.closerange(WORKER_SOCKET + 1, os.sysconf("SC_OPEN_MAX"))
     sys.stdin = open(0, closefd=False)
     sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")
     os.environ.clear()
-    layers = apply_all(ceilings)
-    write([*codec.Encoder().frame(["hello", layers])])
+    jail.apply(job, last=lambda: os.closerange(WORKER_SOCKET + 1, os.sysconf("SC_OPEN_MAX")))
+    write([*codec.Encoder().frame(["hello", jail.names])])
     try:
         worker.serve(read, write)
     except ProtocolError:
@@ -206,6 +216,12 @@ def main() -> NoReturn:
             file.write("1000")  # when memory runs out, workers go first
     except OSError:
         pass  # some containers forbid it; the limits on each worker still hold
+    jail = Jail(settings["level"], tuple(settings["without"]))
+    if jail.refusal:
+        control.send(json.dumps({"refused": jail.refusal}).encode())
+        os._exit(SETUP_FAILED)
+    if jail.namespaces:
+        jail.namespaces.enter()
     warm_up(settings["torch"], settings["modules"])
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
@@ -213,8 +229,8 @@ def main() -> NoReturn:
         os._exit(SETUP_FAILED)
     gc.collect()
     gc.freeze()
-    control.send(json.dumps({"ready": os.getpid()}).encode())
-    Zygote(control).serve()
+    control.send(json.dumps({"ready": True, "layers": jail.names, "missing": jail.missing}).encode())
+    Zygote(control, jail).serve()
 
 
 if __name__ == "__main__":

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
-from dataclasses import dataclass
 
+from .job import Job
 
-@dataclass(frozen=True, slots=True)
-class Ceilings:
-    """What one worker may use in its whole life. (A plain file as stdout counts too: give workers a pipe.)"""
-
-    memory: int  # bytes of address space
-    seconds: int  # of processor time
-    written: int = 16 << 20  # bytes per file
-    open_files: int = 64
-    threads: int = 64  # of this user; not enforced for root
+NICENESS = 5
 
 
 class Limits:
@@ -26,8 +19,9 @@ class Limits:
         """Say why not, or None."""
         return None
 
-    def apply(self, ceilings: Ceilings) -> None:
-        """Set every ceiling for the calling process."""
+    def apply(self, job: Job) -> None:
+        """Set every ceiling for the calling process, and be nice to the grader."""
+        ceilings = job.ceilings
         most = {
             resource.RLIMIT_CPU: ceilings.seconds,
             resource.RLIMIT_AS: ceilings.memory,
@@ -35,8 +29,12 @@ class Limits:
             resource.RLIMIT_NOFILE: ceilings.open_files,
             resource.RLIMIT_NPROC: ceilings.threads,
             resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_MEMLOCK: 0,
+            resource.RLIMIT_MSGQUEUE: 0,
+            resource.RLIMIT_SIGPENDING: 64,
         }
         for kind, value in most.items():
             _soft, hard = resource.getrlimit(kind)
             allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(kind, (allowed, allowed))
+        os.nice(NICENESS)

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from . import _prctl
-from .limits import Ceilings
+from . import _libc
+from .job import Job
+
+
+class NoCapabilities:
+    """No capability of any kind, also where the worker is root of its own user namespace."""
+
+    name = "no_capabilities"
+
+    def missing(self) -> str | None:
+        """Say why not, or None."""
+        return _libc.tried(_libc.drop_capabilities)
+
+    def apply(self, _job: Job) -> None:
+        """Give all of them up, for good."""
+        _libc.drop_capabilities()
 
 
 class NoNewPrivileges:
@@ -13,11 +27,11 @@ class NoNewPrivileges:
 
     def missing(self) -> str | None:
         """Say why not, or None."""
-        return _prctl.missing()
+        return _libc.tried(lambda: self.apply(Job.empty()))
 
-    def apply(self, _ceilings: Ceilings) -> None:
+    def apply(self, _job: Job) -> None:
         """Give up gaining privileges, for good."""
-        _prctl.prctl(_prctl.SET_NO_NEW_PRIVS, 1)
+        _libc.prctl(_libc.SET_NO_NEW_PRIVS, 1)
 
 
 class NotDumpable:
@@ -27,8 +41,8 @@ class NotDumpable:
 
     def missing(self) -> str | None:
         """Say why not, or None."""
-        return _prctl.missing()
+        return _libc.tried(lambda: self.apply(Job.empty()))
 
-    def apply(self, _ceilings: Ceilings) -> None:
+    def apply(self, _job: Job) -> None:
         """Make the calling process not dumpable."""
-        _prctl.prctl(_prctl.SET_DUMPABLE, 0)
+        _libc.prctl(_libc.SET_DUMPABLE, 0)

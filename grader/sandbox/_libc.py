@@ -1,0 +1,97 @@
+"""Linux calls that Python 3.11 has no function for, through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+from collections.abc import Callable
+
+SET_PDEATHSIG, SET_DUMPABLE, SET_NO_NEW_PRIVS = 1, 4, 38
+NEW_NS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+CAPABILITIES_VERSION_3 = 0x20080522
+NOT_LINUX = "this layer needs Linux"
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+if _libc is not None:
+    _libc.syscall.restype = ctypes.c_long
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def call(number: int, *arguments: object, what: str) -> int:
+    """Make a system call by its number. Raises OSError when the kernel refuses."""
+    if _libc is None:
+        raise OSError(NOT_LINUX)
+    words = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return _checked(_libc.syscall(ctypes.c_long(number), *words), what)
+
+
+def prctl(option: int, value: int) -> None:
+    """Call prctl(option, value, 0, 0, 0). Raises OSError when the kernel refuses."""
+    if _libc is None:
+        raise OSError(NOT_LINUX)
+    _checked(_libc.prctl(*(ctypes.c_ulong(word) for word in (option, value, 0, 0, 0))), f"prctl({option})")
+
+
+def unshare(flags: int) -> None:
+    """Leave shared namespaces. Raises OSError when the kernel refuses."""
+    if _libc is None:
+        raise OSError(NOT_LINUX)
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """Enter a namespace. Raises OSError when the kernel refuses."""
+    if _libc is None:
+        raise OSError(NOT_LINUX)
+    _checked(_libc.setns(descriptor, kind), "setns")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this thread."""
+    if _libc is None:
+        raise OSError(NOT_LINUX)
+    header = struct.pack("<Ii", CAPABILITIES_VERSION_3, 0)
+    _checked(_libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(bytes(24))), "capset")
+
+
+def tried(action: Callable[[], None]) -> str | None:
+    """Do something in a forked child and return why it failed there, or None.
+
+    What restricts a process cannot be taken back, so it is never tried in this one.
+    """
+    if _libc is None:
+        return NOT_LINUX
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        why = b""
+        try:
+            action()
+        except BaseException as error:
+            why = str(error).encode() or type(error).__name__.encode()
+        os.write(writing, why[:500])
+        os._exit(0)
+    os.close(writing)
+    why = b""
+    while part := os.read(reading, 500):
+        why += part
+    os.close(reading)
+    _pid, status = os.waitpid(pid, 0)
+    if status != 0:
+        return f"the process that tried it ended with status {os.waitstatus_to_exitcode(status)}"
+    return why.decode("utf-8", "replace") or None
+
+
+def function(name: str, *arguments: object) -> int:
+    """Call a function of the C library that answers -1 on failure. Raises OSError then."""
+    if _libc is None:
+        raise OSError(NOT_LINUX)
+    return _checked(getattr(_libc, name)(*arguments), name)
