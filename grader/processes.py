@@ -138,7 +138,8 @@ class Client:
         self._last = 0
         self._ordered: Process | None = None
         # What the zygote tells about one worker may arrive while another one's news is waited for.
-        self._forked: dict[int, tuple[str, int | None]] = {}  # job: why not, or its pidfd
+        self._forked: dict[int, int] = {}  # job: pidfd
+        self._failed: dict[int, str] = {}
         self._ended: dict[int, dict[str, Any]] = {}
         self.gone = False  # whether the zygote has ended
 
