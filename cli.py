@@ -184,6 +184,20 @@ def check(
     raise typer.Exit(3 if any(r.unknown for r in results) else 0 if all(r.passed for r in results) else 1)
 
 
+@app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
+def doctor(*, json: Json = False) -> None:
+    """Try out what this machine offers: versions, every layer of isolation, and a few attacks on it."""
+    from .grader import doctor as doctoring
+    from .grader.report import terminal
+
+    report = doctoring.examine()
+    if json:
+        _print_json("doctor", [report.as_dict()])
+    else:
+        typer.echo(terminal.examined(report))
+    raise typer.Exit(0 if report.healthy else 1)
+
+
 @app.command(cls=PlainCommand, rich_help_panel=INSTRUCTORS)
 def grade(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="One folder, zip or Python file per student.")],
@@ -191,6 +205,7 @@ def grade(
     section: Annotated[list[str] | None, typer.Option("--section", metavar="N", help="Only this section; may be given again. All that were handed in otherwise.")] = None,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="WHO", help="Only this student; may be given again.")] = None,
     jobs: Annotated[int, typer.Option(metavar="N", help="How many processes at once; one per core if 0.")] = 0,
+    isolation: Annotated[str, typer.Option("--isolation", metavar="LEVEL", help="strict, best, or none: with none, nothing is kept from the submissions.")] = "strict",
     secret_file: Annotated[Path | None, typer.Option(metavar="FILE", help="The course's secret, which the hidden inputs are made from.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write results.json, results.jsonl and grades.csv there.")] = None,
     json: Json = False,
@@ -200,7 +215,7 @@ def grade(
     from .grader.report import terminal
 
     graded = grading.grade_folder(
-        folder, section or [], only=only or [], jobs=jobs, secret_file=secret_file, out=out, progress=terminal.counter()
+        folder, section or [], only=only or [], jobs=jobs, level=isolation, secret_file=secret_file, out=out, progress=terminal.counter()
     )
     if json:
         _print_json("grade", graded.as_dicts())

@@ -17,6 +17,7 @@ from . import course, grading
 from .course import Section
 from .errors import AskedWrongly
 from .exchange import plain
+from .sandbox import LEVELS
 from .results import SectionResult, as_document, as_json, as_plain
 from .seeds import Seeds, read_secret
 
@@ -50,6 +51,7 @@ def grade_folder(
     *,
     only: Sequence[str] = (),
     jobs: int = 0,
+    level: str = "strict",
     secret_file: Path | None = None,
     out: Path | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -61,6 +63,7 @@ def grade_folder(
         numbers: sections; those that at least one student handed in when empty.
         only: names of students; all when empty.
         jobs: processes at once; one per core when 0.
+        level: of isolation: strict, best or none.
         secret_file: the course's secret; one is made in the user's own data folder when not given.
         out: where results.jsonl (as they come), results.json and grades.csv go.
         progress: called with how many results there are and how many there will be.
@@ -70,6 +73,8 @@ def grade_folder(
         NoSolutions: there are no hidden suites here.
     """
     course.needs_solutions()
+    if level not in LEVELS:
+        raise AskedWrongly(f"There is no isolation level {level!r}; there are {', '.join(LEVELS)}.")
     start = time.monotonic()
     seeds = Seeds(read_secret(secret_file or _own_secret()))
     asked = [course.section(number) for number in dict.fromkeys(numbers)]
@@ -90,7 +95,7 @@ def grade_folder(
         progress(done, total)
 
     try:
-        results = grading.grade(submissions, sections, seeds, jobs=jobs or cores(), heard=heard)
+        results = grading.grade(submissions, sections, seeds, jobs=jobs or cores(), level=level, heard=heard)
     finally:
         journal.close()
     _write(out, results, submissions, sections)

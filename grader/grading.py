@@ -26,6 +26,7 @@ from .errors import OurFault
 from .exchange.plain import Submission
 from .processes import ONE_THREAD, Client, Zygote, ZygoteGone
 from .remote import RemoteTransport
+from .sandbox import Level
 from .results import PlannedTest, SectionResult, State, TestOutcome, completed
 from .seeds import Seeds
 from .student import Student
@@ -52,6 +53,7 @@ def grade(
     seeds: Seeds,
     *,
     jobs: int,
+    level: Level = "strict",
     heard: Callable[[SectionResult], None] = lambda _result: None,
 ) -> list[SectionResult]:
     """Grade every submission in every section.
@@ -61,6 +63,7 @@ def grade(
         sections: which sections.
         seeds: of the course.
         jobs: session processes at once.
+        level: of isolation.
         heard: called with every result as soon as it is there, in the order of finishing.
 
     Returns:
@@ -72,7 +75,7 @@ def grade(
         zygote: Zygote | None = None
         try:
             for section in warm:
-                grading = _Grading(section, warm, submissions, seeds, jobs, heard, zygote)
+                grading = _Grading(section, warm, submissions, seeds, jobs, level, heard, zygote)
                 found += grading.run()
                 zygote = grading.zygote
         finally:
@@ -93,10 +96,10 @@ class _Grading:
 
     def __init__(
         self, section: Section, warm: Sequence[Section], submissions: Sequence[Submission], seeds: Seeds, jobs: int,
-        heard: Callable[[SectionResult], None], zygote: Zygote | None,
+        level: Level, heard: Callable[[SectionResult], None], zygote: Zygote | None,
     ) -> None:  # fmt: skip
         self.section, self.seeds, self.zygote = section, seeds, zygote
-        self._warm, self._submissions, self._jobs, self._heard = warm, submissions, jobs, heard
+        self._warm, self._submissions, self._jobs, self._level, self._heard = warm, submissions, jobs, level, heard
         self._planned: list[PlannedTest] = []
         self._early: dict[int, tuple[State, str]] = {}
         self._todo: dict[int, _Todo] = {}
@@ -136,7 +139,7 @@ class _Grading:
 
     def _round(self) -> None:
         if self.zygote is None:
-            self.zygote = zygote_for(self._warm)
+            self.zygote = zygote_for(self._warm, self._level)
         _import_what_sessions_need()
         take, give = os.pipe()
         # The clients are made before the fork: the zygote's own control socket has one user only.

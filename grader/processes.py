@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -221,10 +223,75 @@ class Client:
         self._control.close()
 
 
+class FreshClient:
+    """Starts every worker as a process of its own, at the level `gpu`; takes the place of a zygote's client.
+
+    Args:
+        modules: what to import before the first question.
+        slot: which session it works for.
+    """
+
+    def __init__(self, modules: Iterable[str] = (), slot: int = 0) -> None:
+        self._modules, self._slot = sorted(modules), slot
+        self._started: dict[int, tuple[subprocess.Popen[bytes], str]] = {}
+        self._last = 0
+        self.gone = False
+
+    def order(self, ceilings: Ceilings) -> None:
+        """Nothing runs ahead: a process that waits with a GPU in its hands would slow the one before it."""
+
+    def fork(self, ceilings: Ceilings) -> Process:
+        """Start a fresh worker."""
+        self._last += 1
+        scratch = tempfile.mkdtemp(prefix="nnkit-scratch-")
+        ours, theirs = socket.socketpair()
+        tell, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        output, ink = os.pipe2(os.O_CLOEXEC)
+        settings = {
+            "scratch": scratch, "ceilings": asdict(ceilings), "slot": self._slot, "modules": self._modules,
+        }  # fmt: skip
+        environment = {**ONE_THREAD, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+        if "PYTHONPATH" in os.environ:
+            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
+
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-B", "-m", "nnkit.grader.fresh", str(told.fileno()), str(theirs.fileno())],
+            env=environment, pass_fds=(told.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL, stdout=ink, stderr=ink,
+            cwd="/", start_new_session=True,
+        )  # fmt: skip
+        tell.send(json.dumps(settings).encode())
+        for end in (theirs, told, tell):
+            end.close()
+        os.close(ink)
+        self._started[self._last] = (process, scratch)
+        worker = Process(self, self._last, ours.detach(), output, ceilings)
+        worker.meet()
+        return worker
+
+    def await_fork(self, job: int) -> int:
+        """Return the pidfd of a job's worker."""
+        return os.pidfd_open(self._started[job][0].pid)
+
+    def await_end(self, job: int) -> dict[str, Any]:
+        """Wait for a job's worker, remove what it has written, and return how it ended."""
+        process, scratch = self._started.pop(job)
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        shutil.rmtree(scratch, ignore_errors=True)
+        seconds = usage.ru_utime + usage.ru_stime
+        return {"ended": job, "status": process.returncode, "seconds": seconds, "peak": usage.ru_maxrss * 1024}
+
+    def close(self) -> None:
+        """End what is still running."""
+        for job, (process, _scratch) in list(self._started.items()):
+            process.kill()
+            self.await_end(job)
+
+
 class Process:
     """One worker process and the channel to it."""
 
-    def __init__(self, client: Client, job: int, channel: int, output: int, ceilings: Ceilings) -> None:
+    def __init__(self, client: Client | FreshClient, job: int, channel: int, output: int, ceilings: Ceilings) -> None:
         self._client, self._job, self._channel, self._output = client, job, channel, output
         self.ceilings = ceilings
         self._pidfd = -1
@@ -366,7 +433,7 @@ class _Reader:
         data = bytearray(count)
         view = memoryview(data)
         process = self._process
-        while len(view):
+        while view:
             try:
                 got = os.readv(process._channel, [view[: 1 << 20]])
             except BlockingIOError:

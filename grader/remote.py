@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from . import codec
 from .errors import WorkerEnded
-from .processes import Client, Patience, Process
+from .processes import Client, FreshClient, Patience, Process
 from .sandbox import Ceilings
 from .student import CallBack, Files, Frame
 
@@ -29,7 +29,7 @@ class RemoteTransport:
         layers: isolation that the last worker stood in.
     """
 
-    def __init__(self, client: Client, ceilings: Ceilings, budget: Budget) -> None:
+    def __init__(self, client: Client | FreshClient, ceilings: Ceilings, budget: Budget) -> None:
         self._client, self._ceilings, self._budget = client, ceilings, budget
         self._process: Process | None = None
         self._cpu_spent = 0.0

@@ -33,10 +33,10 @@ def wants_torch(section: Section) -> bool:
     return "torch" in section.libraries
 
 
-def zygote_for(sections: Sequence[Section]) -> Zygote:
-    """Start a zygote that is warm for all of these sections."""
+def zygote_for(sections: Sequence[Section], level: sandbox.Level = "strict") -> Zygote:
+    """Start a zygote that is warm for all of these sections, at a level of isolation."""
     modules = {name for section in sections for name in imports.allowed(section) if name != "__future__"}
-    return Zygote(any(map(wants_torch, sections)), modules)
+    return Zygote(any(map(wants_torch, sections)), modules, level)
 
 
 def submission(section: Section, sources: dict[str, bytes]) -> Files:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..check import Checked
     from ..course import Section
+    from ..doctor import Report
     from ..grade import Graded
     from ..validate import Proof
 
@@ -120,6 +121,27 @@ def graded(found: Graded) -> str:
     )
     if found.written is not None:
         lines.append(f"Written to {found.written}.")
+    return "\n".join(lines)
+
+
+def examined(found: Report) -> str:
+    """What `nnkit doctor` prints."""
+    lines = [f"{name}: {text}" for name, text in found.versions.items()]
+    if found.layers:
+        rows: list[Sequence[str]] = [("layer of isolation", "here")]
+        rows += [(layer.layer, "works" if layer.works else "missing") for layer in found.layers]
+        lines += ["", table(rows)]
+    for layer in found.layers:
+        if not layer.works:
+            lines += ["", *_indented(f"{layer.layer} is missing: {layer.why}", 0)]
+            lines += [*_indented(f"so {layer.consequence}", 2), *_indented(f"to get it: {layer.cure}", 2)]
+    if found.attacks:
+        stopped = sum(attack.stopped for attack in found.attacks)
+        lines += ["", f"{stopped} of {len(found.attacks)} attacks on the jail stopped:"]
+        for attack in found.attacks:
+            lines += _indented(f"{'stopped' if attack.stopped else 'NOT STOPPED'}: {attack.attack} ({attack.how})", 2)
+    if found.refusal:
+        lines += ["", *_indented(f"Submissions of others are not graded here: {found.refusal}", 0)]
     return "\n".join(lines)
 
 

@@ -15,6 +15,9 @@ class Limits:
 
     name = "limits"
 
+    def __init__(self, *, address_space: bool = True) -> None:
+        self._address_space = address_space  # a GPU's driver maps more than any machine has
+
     def missing(self) -> str | None:
         """Say why not, or None."""
         return None
@@ -33,6 +36,8 @@ class Limits:
             resource.RLIMIT_MSGQUEUE: 0,
             resource.RLIMIT_SIGPENDING: 64,
         }
+        if not self._address_space:
+            del most[resource.RLIMIT_AS]
         for kind, value in most.items():
             _soft, hard = resource.getrlimit(kind)
             allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
