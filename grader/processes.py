@@ -99,13 +99,31 @@ class Zygote:
         self._control.settimeout(None)
         self._ready = True
 
+    @property
+    def alive(self) -> bool:
+        """Whether it is still there."""
+        return self._process.poll() is None
+
     def client(self) -> Client:
-        """Return a new connection; each process that grades has its own."""
+        """Return a new connection; each process that grades has its own.
+
+        Raises:
+            ZygoteGone: the zygote is no longer there.
+        """
         self.wait_until_ready()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        socket.send_fds(self._control, [b'{"attach": true}'], [theirs.fileno()])
-        theirs.close()
+        try:
+            socket.send_fds(self._control, [b'{"attach": true}'], [theirs.fileno()])
+        except OSError as error:
+            ours.close()
+            raise ZygoteGone(f"The process that starts workers is gone: {error}.") from None
+        finally:
+            theirs.close()
         return Client(ours)
+
+    def forget(self) -> None:
+        """Close what a fork left behind: the zygote ends when the last copy is closed."""
+        self._control.close()
 
     def close(self) -> None:
         """End the zygote and every worker of it."""
@@ -128,7 +146,6 @@ class Client:
         # What the zygote tells about one worker may arrive while another one's news is waited for.
         self._forked: dict[int, int] = {}  # job: pidfd
         self._failed: dict[int, str] = {}
-        self._forked: dict[int, tuple[str, int | None]] = {}  # job: why not, or its pidfd
         self._ended: dict[int, dict[str, Any]] = {}
         self.gone = False  # whether the zygote has ended
 
