@@ -89,7 +89,9 @@ def _titles(section: Section) -> str:
     for path in (section.visible_suite, section.hidden_suite):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node):
-                return f"{path.name}, line {node.lineno}: {node.name} has no docstring, which is the title a student reads"
+                return (
+                    f"{path.name}, line {node.lineno}: {node.name} has no docstring, which is the title a student reads"
+                )
     return ""
 
 

@@ -99,7 +99,9 @@ class _Reader:
         first = min([node.lineno, *(decorator.lineno for decorator in others)])
         wrong = "\n".join(self._source.splitlines()[first - 1 : node.end_lineno])
         renamed = f'{node.name}.__name__ = {node.name}.__qualname__ = "{target}"\n{target} = {node.name}\n'
-        return self._mistake(node.name, target, options, node, f"{self._reference}\n\n{self._shared}\n\n\n{wrong}\n\n\n{renamed}")
+        return self._mistake(
+            node.name, target, options, node, f"{self._reference}\n\n{self._shared}\n\n\n{wrong}\n\n\n{renamed}"
+        )
 
     def _edited(self, call: ast.expr) -> Mistake:
         (name, target), options = self._arguments(call, 2)
