@@ -56,7 +56,9 @@ def run(entry) -> dict:
 
 def test_wrong_code_takes_the_place_of_a_name(read):
     """The mutant is the reference with one function replaced, under the name that it replaces"""
-    (entry,) = read('@mistake("double", says="You tripled.", killed_by=["13.H1", "13.H2"])\ndef tripled(x):\n    return 3 * x\n')
+    (entry,) = read(
+        '@mistake("double", says="You tripled.", killed_by=["13.H1", "13.H2"])\ndef tripled(x):\n    return 3 * x\n'
+    )
 
     assert (entry.name, entry.target, entry.says) == ("tripled", "double", "You tripled.")
     assert (entry.killed_by, entry.not_nameable, entry.line) == (("13.H1", "13.H2"), None, 6)
@@ -141,11 +143,23 @@ def test_a_mistake_may_say_why_it_cannot_be_named(read):
         ('@mistake("double", says="x", killed_by=[])\ndef f(x): ...', "and killed_by= (numbers of hidden tests)"),
         ('@mistake("double", says="x", killed_by="13.H1")\ndef f(x): ...', "and killed_by= (numbers of hidden tests)"),
         ('@mistake("double", says="x" * 2, killed_by=["1"])\ndef f(x): ...', "written out, not computed"),
-        ('@mistake("double", says="x", killed_by=["1"], why="y")\ndef f(x): ...', "line 6: why is no option of a mistake"),
+        (
+            '@mistake("double", says="x", killed_by=["1"], why="y")\ndef f(x): ...',
+            "line 6: why is no option of a mistake",
+        ),
         ('edit("e", "double", says="x", killed_by=["1"], old="2.0")', "line 5: edit needs old= and new=, both texts"),
-        ('edit("e", "double", says="x", killed_by=["1"], old="4.0", new="5")', "'4.0' stands 0 times in double; once is needed"),
-        ('edit("e", "double", says="x", killed_by=["1"], old="x", new="y")', "'x' stands 3 times in double; once is needed"),
-        ('edit("e", "double", says="x", killed_by=["1"], old="2.0 *", new="2.0 * *")', "the mutant of e is no Python: "),
+        (
+            'edit("e", "double", says="x", killed_by=["1"], old="4.0", new="5")',
+            "'4.0' stands 0 times in double; once is needed",
+        ),
+        (
+            'edit("e", "double", says="x", killed_by=["1"], old="x", new="y")',
+            "'x' stands 3 times in double; once is needed",
+        ),
+        (
+            'edit("e", "double", says="x", killed_by=["1"], old="2.0 *", new="2.0 * *")',
+            "the mutant of e is no Python: ",
+        ),
         ('edit("e", says="x", killed_by=["1"], old="2.0", new="3.0")', "line 5: it needs 2 names first"),
         ("def f(:", "line 5: invalid syntax"),
     ],
