@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from . import __version__
-from .grader.errors import NnkitError
+from .grader.errors import AskedWrongly, NnkitError
 
 STUDENTS, INSTRUCTORS, AUTHORS = "Students", "Instructors", "Course authors"
 
@@ -163,20 +163,28 @@ def reset(section: SectionName, *, json: Json = False) -> None:
 
 @app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
 def check(
-    sections: Annotated[list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; those here if none is given.")] = None,
+    sections: Annotated[
+        list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; those here if none is given.")
+    ] = None,
     *,
-    keyword: Annotated[str, typer.Option("-k", metavar="EXPR", help="Only tests whose names match, as in pytest.")] = "",
-    pdb: Annotated[bool, typer.Option("--pdb", help="Stop in the debugger at a failure. Nothing guards this process.")] = False,
+    keyword: Annotated[
+        str, typer.Option("-k", metavar="EXPR", help="Only tests whose names match, as in pytest.")
+    ] = "",
+    pdb: Annotated[
+        bool, typer.Option("--pdb", help="Stop in the debugger at a failure. Nothing guards this process.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Run a section's visible tests on your code."""
     from .grader import check as checking
     from .grader.report import terminal
 
+    if pdb and json:
+        raise AskedWrongly("--pdb and --json do not go together: the debugger needs the terminal. Leave one out.")
     here, wanted = Path.cwd(), checking.sections(sections or [], Path.cwd())
     if pdb:
         raise typer.Exit(max(checking.debug(section, here, keyword=keyword) for section in wanted))
-    results = [checking.check(section, here, keyword=keyword) for section in wanted]
+    results = checking.check_all(wanted, here, keyword=keyword)
     if json:
         _print_json("check", [result.result for result in results])
     else:
@@ -202,20 +210,45 @@ def doctor(*, json: Json = False) -> None:
 def grade(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="One folder, zip or Python file per student.")],
     *,
-    section: Annotated[list[str] | None, typer.Option("--section", metavar="N", help="Only this section; may be given again. All that were handed in otherwise.")] = None,
-    only: Annotated[list[str] | None, typer.Option("--only", metavar="WHO", help="Only this student; may be given again.")] = None,
+    section: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--section", metavar="N", help="Only this section; may be given again. All that were handed in otherwise."
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="WHO", help="Only this student; may be given again.")
+    ] = None,
     jobs: Annotated[int, typer.Option(metavar="N", help="How many processes at once; one per core if 0.")] = 0,
-    isolation: Annotated[str, typer.Option("--isolation", metavar="LEVEL", help="strict, best, or none: with none, nothing is kept from the submissions.")] = "strict",
-    secret_file: Annotated[Path | None, typer.Option(metavar="FILE", help="The course's secret, which the hidden inputs are made from.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write results.json, results.jsonl and grades.csv there.")] = None,
+    isolation: Annotated[
+        str,
+        typer.Option(
+            "--isolation", metavar="LEVEL", help="strict, best or none; with none, nothing is kept from the submissions."
+        ),
+    ] = "strict",
+    secret_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The course's secret, which the hidden inputs are made from.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write results.json, results.jsonl and grades.csv there.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Grade a folder of submissions on the visible and the hidden tests."""
     from .grader import grade as grading
     from .grader.report import terminal
 
+    if jobs < 0:
+        raise AskedWrongly("--jobs takes a number from 0 on; 0 is one per core.")
     graded = grading.grade_folder(
-        folder, section or [], only=only or [], jobs=jobs, level=isolation, secret_file=secret_file, out=out, progress=terminal.counter()
+        folder,
+        section or [],
+        only=only or [],
+        jobs=jobs,
+        level=isolation,
+        secret_file=secret_file,
+        out=out,
+        progress=terminal.counter(),
     )
     if json:
         _print_json("grade", graded.as_dicts())
@@ -226,13 +259,22 @@ def grade(
 
 @app.command(cls=PlainCommand, rich_help_panel=AUTHORS)
 def validate(
-    sections: Annotated[list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; all if none is given.")] = None,
+    sections: Annotated[
+        list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; all if none is given.")
+    ] = None,
     *,
-    mode: Annotated[str | None, typer.Option(metavar="MODE", help="local, graded or both; by default all of local and a sample of graded.")] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(metavar="MODE", help="local, graded or both; by default all of local and a sample of graded."),
+    ] = None,
     seeds: Annotated[int, typer.Option(metavar="K", help="How many seeds of the hidden tests to try.")] = 1,
     jobs: Annotated[int, typer.Option(metavar="N", help="How many processes at once; one per core if 0.")] = 0,
-    again: Annotated[bool, typer.Option("--again", help="Prove again what was proved before with the same files.")] = False,
-    write_wrong_outputs: Annotated[bool, typer.Option("--write-wrong-outputs", help="Make wrong_outputs.bin anew first.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Prove again what was proved before with the same files.")
+    ] = False,
+    write_wrong_outputs: Annotated[
+        bool, typer.Option("--write-wrong-outputs", help="Make wrong_outputs.bin anew first.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Prove that the suites are right and sharp: the reference passes, the stub fails, every mistake dies and is named."""
@@ -241,6 +283,8 @@ def validate(
     from .grader.report import terminal
 
     course.needs_solutions()
+    if seeds < 1 or jobs < 0:
+        raise AskedWrongly("--seeds takes a number from 1 on, --jobs one from 0 on.")
     wanted = [course.section(name) for name in sections] if sections else course.sections()
     if write_wrong_outputs:
         for section in wanted:

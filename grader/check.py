@@ -6,29 +6,37 @@ loop for ever. A test that runs over its limit ends the child; a new one goes on
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import course, workspace
 from .course import Section
-from .errors import AskedWrongly, CourseError, OurFault
+from .errors import AskedWrongly, CourseError, NothingMatches, OurFault
 
 MEMORY = 4 << 30  # bytes in use
 START_SECONDS = 120.0  # until the first test begins, on the clock; importing torch takes two
 TEST_CPU = 20.0  # seconds one test may take at least, of processor time
+AFTER_TIMEOUT_CPU = 4.0  # the same, once a test was stopped: what never ends is often asked by every test
 WALL_FACTOR = 6.0
 PULSE = 0.2  # seconds between two looks at the child
-VISIBLE_SHARE = 0.2  # of a section's points, as in results.py, which would bring numpy along
+PRINT_LIMIT = 100_000  # bytes of what the student's code prints in one child that are shown
+FAREWELL_SECONDS = 2.0
+VISIBLE_SHARE = 0.2  # of a section's points, as in results.py
 MAIN = "nnkit.grader.check_session"
+
+End = tuple[str, str]  # a state and its sentence
 
 
 @dataclass(slots=True)
@@ -39,8 +47,9 @@ class Checked:
     file: Path
     result: dict[str, Any]  # as in docs/json.md
     hidden_points: float
+    keyword: str = ""
+    whole: bool = False  # what is wrong concerns the file as a whole, and every test says the same
     differs: bool = False  # the student's own copy of the suite is another one than the course's
-    notes: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -60,12 +69,41 @@ class Limits:
 
     cpu: float
     wall: float
-    memory: int = MEMORY
+    memory: int
 
 
 def sections(names: Sequence[str], start: Path) -> list[Section]:
-    """The sections asked for, or those found here."""
-    return [course.section(name) for name in names] if names else workspace.sections_here(start)
+    """The sections asked for, or those found here.
+
+    Raises:
+        WorkspaceError: the file of one of them is not there.
+    """
+    if not names:
+        return workspace.sections_here(start)
+    asked = {section.number: section for section in map(course.section, names)}
+    for section in asked.values():
+        workspace.find(section, start)
+    return list(asked.values())
+
+
+def check_all(wanted: Sequence[Section], start: Path, *, keyword: str = "") -> list[Checked]:
+    """Check several sections. A keyword may leave nothing of some of them, but not of all."""
+    found: list[Checked] = []
+    nothing: list[NothingMatches] = []
+    for section in wanted:
+        try:
+            found.append(check(section, start, keyword=keyword))
+        except NothingMatches as error:
+            nothing.append(error)
+    if nothing and not found:
+        raise (
+            nothing[0]
+            if len(nothing) == 1
+            else NothingMatches(
+                f"No test of these {len(nothing)} sections matches {keyword!r}; leave -k out to run all."
+            )
+        )
+    return found
 
 
 def check(section: Section, start: Path, *, keyword: str = "") -> Checked:
@@ -78,48 +116,68 @@ def check(section: Section, start: Path, *, keyword: str = "") -> Checked:
 
     Raises:
         WorkspaceError: the file is not there.
-        AskedWrongly: no test matches the keyword.
+        NothingMatches: no test matches the keyword.
         OurFault: the check itself did not work.
     """
     file = workspace.find(section, start).absolute()
-    most = max(section.cpu_seconds, TEST_CPU)
-    limits = Limits(most, most * WALL_FACTOR)
-    skip: dict[str, tuple[str, str]] = {}  # test: state and sentence of what ended the child in it
+    ends: dict[str, End] = {}  # by test: what ended the child in it
     outcomes: dict[str, dict[str, Any]] = {}
     while True:
-        run = _Run(section, file, keyword, [*outcomes, *skip], limits)
+        run = _Run(section, file, keyword, [*outcomes, *ends], _limits(section, list(ends.values())))
         run.watch()
-        if run.wrong:
-            raise {2: AskedWrongly, 3: OurFault}[run.wrong[0]](run.wrong[1])
+        if run.wrong is not None:
+            raise run.wrong
         outcomes.update(run.outcomes)
-        if run.result is not None:
-            return _checked(section, file, run, outcomes, skip)
-        if run.current is None or run.current in skip:
-            raise OurFault(f"The check of section {section.number} ended before any test: {run.last_words()}")
-        skip[run.current] = run.ended or ("crashed", f"It ended the whole process with exit code {run.code}.")
+        open_tests = {test["name"] for test in run.planned} - outcomes.keys() - ends.keys()
+        if run.state is None and run.loading:
+            state, why = run.how_it_ended()
+            run.state = (state, f"{file.name} could not be imported. {why}")
+        elif run.state is None and run.current in open_tests:
+            assert run.current is not None
+            ends[run.current] = run.how_it_ended()
+            continue
+        elif run.state is None and open_tests and run.outcomes:
+            continue  # it ended between two tests: what a test left behind did that
+        elif run.state is None and (open_tests or not run.planned):
+            raise OurFault(f"The check of section {section.number} ended before any test. {run.how_it_ended()[1]}")
+        return _checked(section, file, run, outcomes, ends)
+
+
+def _limits(section: Section, ends: list[End]) -> Limits:
+    again = any(state == "timeout" for state, _ in ends)
+    most = max(section.cpu_seconds, AFTER_TIMEOUT_CPU if again else TEST_CPU)
+    return Limits(most, most * WALL_FACTOR, MEMORY)
 
 
 class _Run:
     """One child and what it has told."""
 
     def __init__(self, section: Section, file: Path, keyword: str, skip: list[str], limits: Limits) -> None:
-        self._limits = limits
-        order = {"section": section.number, "file": str(file), "keyword": keyword, "skip": skip}
+        self._limits, self.keyword = limits, keyword
+        order = {
+            "section": section.number, "file": str(file), "keyword": keyword, "skip": skip, "parent": os.getpid()
+        }  # fmt: skip
         self._process = subprocess.Popen(
-            [sys.executable, "-m", MAIN, json.dumps(order)],
-            stdout=subprocess.PIPE,  # the child's words to us; what the student prints goes to stderr
+            # -P: a student's own random.py beside relu.py is not Python's.
+            [sys.executable, "-P", "-m", MAIN, json.dumps(order)],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,  # the child's words to us
+            stderr=subprocess.PIPE,  # what the student's code prints
             cwd=file.parent if file.parent.is_dir() else None,
+            start_new_session=True,  # Ctrl-C is for us, and the whole group can be ended
         )
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._listen, self._pass_on)]
+        for thread in self._threads:
+            thread.start()
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.planned: list[dict[str, Any]] = []
-        self.result: dict[str, Any] | None = None
+        self.state: End | None = None
         self.current: str | None = None
-        self.ended: tuple[str, str] | None = None
-        self.wrong: tuple[int, str] | None = None
-        self.code = 0
+        self.loading = False
+        self.wrong: AskedWrongly | OurFault | None = None
+        self._stopped: End | None = None
+        self._code = 0
         self._since = time.monotonic()
         self._cpu_before = 0.0
 
@@ -128,28 +186,76 @@ class _Run:
         try:
             while self._more():
                 pass
+            for thread in self._threads:
+                thread.join(FAREWELL_SECONDS if self._stopped is None else 0)
         finally:
-            if self._process.poll() is None and self.result is None:
-                self._process.kill()
-            self.code = self._process.wait()
+            self._end()
+
+    def how_it_ended(self) -> End:
+        """What ended the child, as a state and a sentence for the student."""
+        if self._stopped is not None:
+            return self._stopped
+        if self._code >= 0:
+            return "crashed", f"It ended the whole process with exit code {self._code}."
+        try:
+            name = signal.Signals(-self._code).name
+        except ValueError:
+            name = str(-self._code)
+        if name == "SIGKILL":
+            return "killed", "The system killed it, most likely because memory ran out."
+        return "crashed", f"It ended the whole process with signal {name}."
+
+    def _end(self) -> None:
+        """End the child and whatever it started. A child that has ended keeps its exit code until it is waited for."""
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()
+        self._code = self._process.wait()
+        for thread in self._threads:
+            thread.join(FAREWELL_SECONDS)
+
+    def _has_ended(self) -> bool:
+        if hasattr(os, "waitid"):
+            ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            return ended is not None
+        return self._process.poll() is not None
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
+        with self._process.stdout as stream:
+            for line in stream:
+                self._lines.put(line)
         self._lines.put(b"")
+
+    def _pass_on(self) -> None:
+        """Show what the student's code prints as it comes, up to a limit."""
+        assert self._process.stderr is not None
+        decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        total = 0
+        with self._process.stderr as stream:
+            while data := os.read(stream.fileno(), 1 << 16):
+                shown = data[: max(PRINT_LIMIT - total, 0)]
+                total += len(data)
+                if shown:
+                    sys.stderr.write(decoder.decode(shown))
+                    sys.stderr.flush()
+        if total > PRINT_LIMIT:
+            print(f"\n... {total - PRINT_LIMIT:,} more bytes were printed; they are not shown.", file=sys.stderr)
 
     def _more(self) -> bool:
         try:
             line = self._lines.get(timeout=PULSE)
         except queue.Empty:
-            return not self._over()
+            # A process that the student's code started may hold the channel open for ever.
+            return not self._over() and not (self._has_ended() and self._lines.empty())
         if not line:
             return False
         try:
             message = json.loads(line)
         except ValueError:
-            return True  # the student's code wrote to the channel; what it says is not ours
+            return True  # an empty line, or the student's code wrote to the channel; what it says is not ours
         self._hear(message)
         return True
 
@@ -157,56 +263,64 @@ class _Run:
         match message:
             case {"planned": list(planned)}:
                 self.planned = planned
+            case {"loading": bool(loading)}:
+                self.loading = loading
             case {"begin": str(name)}:
                 self.current, self._since, self._cpu_before = name, time.monotonic(), _cpu_of(self._process.pid)
             case {"outcome": {"name": str(name)} as outcome}:
                 self.outcomes[name], self.current = outcome, None
-            case {"result": dict(result)}:
-                self.result = result
-            case {"wrong": [int(code), str(sentence)]}:
-                self.wrong = (code, sentence)
+            case {"state": [str(state), str(detail)]}:
+                self.state = (state, detail)
+            case {"nothing": str(sentence)}:
+                self.wrong = NothingMatches(sentence)
+            case {"wrong": [2, str(sentence)]}:
+                self.wrong = AskedWrongly(sentence)
+            case {"wrong": [3, str(sentence)]}:
+                self.wrong = OurFault(sentence)
 
     def _over(self) -> bool:
         limits = self._limits
         passed = time.monotonic() - self._since
         if self.current is None:
-            if passed > START_SECONDS and not self.outcomes and not self.planned:
-                self.wrong = (3, f"The tests did not start within {START_SECONDS:.0f} s.")
+            if passed > START_SECONDS and not self.planned:
+                self.wrong = OurFault(f"The tests did not start within {START_SECONDS:.0f} s; is this machine busy?")
             return self.wrong is not None
         used = _cpu_of(self._process.pid) - self._cpu_before
         if used > limits.cpu:
-            self.ended = ("timeout", f"It was stopped after {used:.0f} s of processor time: does a loop never end?")
+            self._stopped = ("timeout", f"It was stopped after {used:.0f} s of processor time: does a loop never end?")
         elif passed > limits.wall:
-            self.ended = ("timeout", f"It was stopped after {passed:.0f} s: does something wait for ever?")
+            self._stopped = ("timeout", f"It was stopped after {passed:.0f} s: does something wait for ever?")
         elif (memory := _memory_of(self._process.pid)) > limits.memory:
-            self.ended = ("out_of_memory", f"It was stopped when it used {memory / 2**30:.1f} GiB of memory.")
-        return self.ended is not None
-
-    def last_words(self) -> str:
-        """How the child ended, for a message of ours."""
-        return f"exit code {self.code}"
+            self._stopped = ("out_of_memory", f"It was stopped when it used {memory / 2**30:.1f} GiB of memory.")
+        return self._stopped is not None
 
 
 def _checked(
-    section: Section, file: Path, run: _Run, outcomes: dict[str, dict[str, Any]], skip: dict[str, tuple[str, str]]
+    section: Section, file: Path, run: _Run, outcomes: dict[str, dict[str, Any]], ends: dict[str, End]
 ) -> Checked:
-    assert run.result is not None
-    result = run.result
+    state, detail = run.state or ("graded", "")
+    whole = state != "graded" and not outcomes.keys() - run.outcomes.keys() and not ends
     tests = []
     for planned in run.planned:
-        outcome = outcomes.get(planned["name"]) or {
-            **planned, "status": "failed", "score": 0.0, "seconds": 0.0, "diagnosis": "",
-            "message": skip.get(planned["name"], ("", "It did not run."))[1],
-        }  # fmt: skip
-        tests.append(outcome)
-    result["tests"] = tests
-    for key in ("score", "max_score", "seconds"):
-        result[key] = round(sum(test[key] for test in tests), 6)
-    if result["state"] == "graded" and skip:
-        result["state"], result["detail"] = next(iter(skip.values()))
+        name = planned["name"]
+        told = ends[name][1] if name in ends else detail or "It did not run."
+        test = outcomes.get(name) or {**planned, "message": told}
+        tests.append({**test, **{key: round(test[key], 6) for key in ("score", "max_score", "seconds")}})
+    if state == "graded" and ends:
+        state, detail = next(iter(ends.values()))
+    result = {
+        "submission": workspace.shown(file),
+        "section": section.number,
+        "state": state,
+        **{key: round(sum(test[key] for test in tests), 6) for key in ("score", "max_score", "seconds")},
+        "isolation": "none",
+        "tests": tests,
+        "detail": detail,
+        "leaderboard": [],
+    }
     own = file.with_name(section.visible_suite.name)
     differs = own.is_file() and own.read_bytes() != section.visible_suite.read_bytes()
-    return Checked(section, file, result, (1 - VISIBLE_SHARE) * section.points, differs)
+    return Checked(section, file, result, (1 - VISIBLE_SHARE) * section.points, run.keyword, whole, differs)
 
 
 def following(done: Sequence[Section], start: Path) -> Section | None:
@@ -226,6 +340,7 @@ def debug(section: Section, start: Path, *, keyword: str = "") -> int:
     """Run the suite in this very process and stop in the debugger at the first failure; nothing guards anything."""
     from . import check_session
 
+    print("Nothing guards this process: Ctrl-C stops a loop that never ends. `q` leaves the debugger.", file=sys.stderr)
     return check_session.debug(section, workspace.find(section, start).absolute(), keyword)
 
 
@@ -243,7 +358,6 @@ def _cpu_of(pid: int) -> float:
 def _memory_of(pid: int) -> int:
     """Memory in use by a child, in bytes; 0 where it cannot be read."""
     try:
-        with open(f"/proc/{pid}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0

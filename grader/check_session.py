@@ -15,25 +15,42 @@ from pathlib import Path
 from typing import Any
 
 # Importing numpy, pytest and torch makes a million objects that stay; looking through them is a tenth of the start.
-gc.disable()
+if __name__ == "__main__":
+    gc.disable()
 
-from . import course, imports, local, session  # noqa: E402
-from .course import Section  # noqa: E402
-from .errors import AskedWrongly, NnkitError, ProtocolError  # noqa: E402
-from .results import PlannedTest, SectionResult, TestOutcome, as_plain, completed  # noqa: E402
-from .student import CannotLoad  # noqa: E402
+from . import course, imports, local, session
+from .course import Section
+from .errors import AskedWrongly, NnkitError, NothingMatches, ProtocolError
+from .results import PlannedTest, State, TestOutcome, clean
+from .student import Files, Frame, LocalTransport, Student
 
 
 class _Channel:
-    """Writes messages to the watching process."""
+    """Writes messages to the watching process. Every message starts a line, whatever else was written before it."""
 
     def __init__(self) -> None:
         self._file = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
+        # What is printed is seen at once, and also when the process is ended from outside.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
 
     def tell(self, **message: Any) -> None:
-        self._file.write(json.dumps(message, allow_nan=False) + "\n")
+        self._file.write(f"\n{json.dumps(message, allow_nan=False)}\n")
         self._file.flush()
+
+
+class _Told(LocalTransport):
+    """Tells when the student's file is being imported: what is stopped then stops every test."""
+
+    def __init__(self, channel: _Channel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def load(self, files: Files, seed: int) -> Frame:
+        self._channel.tell(loading=True)
+        frame = super().load(files, seed)
+        self._channel.tell(loading=False)
+        return frame
 
 
 def run(order: dict[str, Any], channel: _Channel) -> None:
@@ -42,66 +59,91 @@ def run(order: dict[str, Any], channel: _Channel) -> None:
     skip = set(order["skip"])
     file = Path(order["file"])
     static = imports.check(local.read_sources(file), section)
-    subject = local.subject_of(file, section)
-    outcomes: dict[str, TestOutcome] = {}
-    planned: list[PlannedTest] = []
+    subject = local.subject_of(file, section, _Told(channel))
 
     def plan(tests: list[PlannedTest]) -> None:
-        planned.extend(tests)
-        channel.tell(planned=[asdict(test) for test in tests])
+        channel.tell(planned=[asdict(TestOutcome.of(test, "failed")) for test in tests])
 
     def heard(outcome: TestOutcome) -> bool:
-        outcomes[f"{outcome.suite}:{outcome.name}"] = outcome
         channel.tell(outcome=asdict(outcome))
         return True
 
     def wants(test: PlannedTest) -> bool:
-        return test.name not in skip and not static.refused
+        return test.name not in skip and not static.refused and not static.unparsable
 
     visit = session.Visit(subject, wants, heard, begins=lambda test: channel.tell(begin=test.name))
     session.run([section.visible_suite], [visit], points=section.points, planned=plan, keyword=order["keyword"])
-    result = _result(section, planned, outcomes, static, subject.student.cannot_load)
-    channel.tell(result=as_plain(result))
+    state, detail = _state(static, subject.student)
+    channel.tell(state=[state, clean(detail)])
 
 
-def _result(
-    section: Section, planned: list[PlannedTest], outcomes: dict[str, TestOutcome], static: imports.ImportReport,
-    cannot_load: CannotLoad | None,
-) -> SectionResult:  # fmt: skip
+def _state(static: imports.ImportReport, student: Student) -> tuple[State, str]:
     if static.refused:
-        detail = " ".join(finding.sentence for finding in static.refused[:3])
-        return completed("", section.number, planned, outcomes, "refused", detail)
-    if cannot_load is not None:
-        return completed("", section.number, planned, outcomes, "import_error", str(cannot_load))
-    return completed("", section.number, planned, outcomes, "graded")
+        return "refused", " ".join(finding.sentence for finding in static.refused[:3])
+    if static.unparsable:
+        return "import_error", " ".join(finding.sentence for finding in static.unparsable[:3])
+    if student.cannot_load is not None:
+        return "import_error", str(student.cannot_load)
+    return "graded", ""
 
 
 def debug(section: Section, file: Path, keyword: str) -> int:
     """Run in this process with pytest's own output and its debugger."""
     subject = local.subject_of(file, section)
-    failed: list[str] = []
+    left: set[str] = set()
 
     def heard(outcome: TestOutcome) -> bool:
-        if outcome.status != "passed":
-            failed.append(outcome.name)
+        if outcome.status == "passed":
+            left.remove(outcome.name)
         return True
 
     visit = session.Visit(subject, heard=heard)
-    session.run([section.visible_suite], [visit], points=section.points, keyword=keyword, debugger=True)
-    return 1 if failed else 0
+    session.run(
+        [section.visible_suite],
+        [visit],
+        points=section.points,
+        planned=lambda tests: left.update(test.name for test in tests),
+        keyword=keyword,
+        debugger=True,
+    )
+    return 1 if left else 0
+
+
+def _stay_with(parent: int) -> None:
+    """End with the watching process, however that ends."""
+    if sys.platform == "linux":
+        from .sandbox import Job
+        from .sandbox.tether import DiesWithParent
+
+        DiesWithParent().apply(Job.empty())
+        if os.getppid() != parent:
+            os._exit(1)  # it ended before
 
 
 def main() -> None:
     """Read the order, run, and put what is wrong into one sentence."""
     channel = _Channel()
+    order = json.loads(sys.argv[1])
+    _stay_with(order["parent"])
+    gc.freeze()
+    gc.enable()
+    code = 0
     try:
-        run(json.loads(sys.argv[1]), channel)
+        run(order, channel)
+    except NothingMatches as error:
+        channel.tell(nothing=str(error))
     except AskedWrongly as error:
         channel.tell(wrong=[2, str(error)])
     except (NnkitError, ProtocolError) as error:
         channel.tell(wrong=[3, str(error)])
-    sys.stderr.flush()
-    os._exit(0)  # threads and exit handlers of the student's are not waited for
+    except KeyboardInterrupt:
+        code = 130
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # the student's code closed it or put something else there
+    os._exit(code)  # threads and exit handlers of the student's are not waited for
 
 
 if __name__ == "__main__":

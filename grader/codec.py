@@ -29,6 +29,8 @@ HEAD_LIMIT = 16 << 20
 FRAME_LIMIT = 256 << 20
 BUFFER_LIMIT = 4096
 ITEM_LIMIT = 200_000
+ELEMENT_LIMIT = 6 * ITEM_LIMIT  # MessagePack values in one head: what ITEM_LIMIT entries may need at most
+KEY_LIMIT = 10_000  # keys of dicts in one frame of a kind whose hashes can be made to collide
 DEPTH_LIMIT = 32
 RANK_LIMIT = 32
 INLINE = 1024
@@ -40,9 +42,7 @@ Words = NDArray[Any]
 
 DTYPES: dict[str, np.dtype[Any]] = {
     dtype.str: dtype
-    for dtype in map(
-        np.dtype, ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
-    )
+    for dtype in map(np.dtype, ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"))
 }
 TENSOR_DTYPES = {
     "bool": "|b1", "uint8": "|u1", "int8": "|i1", "int16": "<i2", "int32": "<i4", "int64": "<i8",
@@ -88,6 +88,8 @@ def tensor(array: object, dtype: str | None = None, requires_grad: bool = False)
     name = dtype or given.dtype.name
     if name not in TENSOR_DTYPES:
         raise ValueError(f"tensor: torch has no element type {name!r}; use one of {', '.join(TENSOR_DTYPES)}")
+    if requires_grad and not _may_require_grad(name):
+        raise ValueError(f"tensor: only floating-point and complex tensors can require gradients, not {name}")
     made = given.astype(np.float32 if name == "bfloat16" else TENSOR_DTYPES[name]).view(TensorArray)
     made.dtype_name, made.requires_grad = name, requires_grad
     return made
@@ -98,16 +100,21 @@ def is_tensor(value: object) -> bool:
     return type(value) is TensorArray
 
 
+def _may_require_grad(dtype_name: str) -> bool:
+    return "float" in dtype_name or "complex" in dtype_name
+
+
 def bfloat16_words(values: Words) -> Words:
     """Round float32 values to bfloat16 (nearest, ties to even) and return the 16-bit words."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    flat = np.asarray(values, np.float32).reshape(-1)
+    bits = flat.view(np.uint32)
     rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-    return np.where(np.isnan(values), np.uint16(0x7FC0), rounded)
+    return np.where(np.isnan(flat), np.uint16(0x7FC0), rounded).reshape(np.shape(values))
 
 
 def bfloat16_values(words: Words) -> Words:
     """Return the float32 values of bfloat16 words."""
-    return (words.astype(np.uint32) << 16).view(np.float32)
+    return (words.reshape(-1).astype(np.uint32) << 16).view(np.float32).reshape(words.shape)
 
 
 class Encoder:
@@ -121,12 +128,16 @@ class Encoder:
     def __init__(self, hand_over: Callable[[object], list[Any]] | None = None) -> None:
         self._hand_over = hand_over
         self._buffers: list[memoryview] = []
-        self._items = 0
+        self._items = self._keys = 0
         self._bytes = 0
 
     def frame(self, value: object) -> list[Buffer]:
-        """Return the parts of one frame, to be written one after the other. Large arrays are not copied."""
-        self._buffers, self._items, self._bytes = [], 0, 0
+        """Return the parts of one frame, to be written one after the other. Large arrays are not copied.
+
+        Raises:
+            Unfit: the value, or a part of it, cannot cross.
+        """
+        self._buffers, self._items, self._keys, self._bytes = [], 0, 0, 0
         head = _pack(self._tree(value, 0))
         if len(head) > HEAD_LIMIT:
             raise Unfit(f"more than {HEAD_LIMIT >> 20} MiB of numbers and texts outside arrays")
@@ -156,41 +167,68 @@ class Encoder:
         return self._other(value)
 
     def _container(self, value: list[Any] | tuple[Any, ...] | dict[Any, Any], depth: int) -> list[Any]:
-        self._items += len(value)
         if depth >= DEPTH_LIMIT:
             raise Unfit(f"something nested more than {DEPTH_LIMIT} deep (does it contain itself?)")
-        if self._items > ITEM_LIMIT:
-            raise Unfit(f"lists with more than {ITEM_LIMIT:,} entries; an array can be larger")
         if isinstance(value, dict):
+            self._count(dict.__len__(value))
             tree: list[Any] = [DICT]
             for key, entry in dict.items(value):
+                self._keys += not _is_plain_key(key)
                 tree += (self._tree(key, depth + 1), self._tree(entry, depth + 1))
+            if self._keys > KEY_LIMIT:
+                raise Unfit(f"dicts with more than {KEY_LIMIT:,} keys that are neither text nor whole numbers")
             return tree
+        self._count(list.__len__(value) if isinstance(value, list) else tuple.__len__(value))
         entries = list.__iter__(value) if isinstance(value, list) else tuple.__iter__(value)
         return [LIST if isinstance(value, list) else TUPLE, *[self._tree(entry, depth + 1) for entry in entries]]
 
+    def _count(self, entries: int) -> None:
+        self._items += entries
+        if self._items > ITEM_LIMIT:
+            raise Unfit(f"lists with more than {ITEM_LIMIT:,} entries; an array can be larger")
+
     def _array(self, array: Words) -> list[Any]:
-        if type(array) is TensorArray:
-            name = array.dtype_name or array.dtype.name
-            words = bfloat16_words(array) if name == "bfloat16" else np.asarray(array)
-            return [TENSOR, name, array.requires_grad, list(words.shape), self._data(words)]
         plain = np.asarray(array)
-        native = plain.dtype.newbyteorder("=")
-        if native.str not in DTYPES:
+        native = _native(plain.dtype)
+        if native is None:
             raise Unfit(f"an array of dtype {plain.dtype}; expected numbers or booleans")
-        return [ARRAY, native.str, list(plain.shape), self._data(plain.astype(native, copy=False))]
+        if type(array) is TensorArray:
+            return self._tensor_array(array)
+        data = self._data(plain, native)
+        return [ARRAY, native.str, self._shape(plain.shape), data]
+
+    def _tensor_array(self, array: TensorArray) -> list[Any]:
+        # Computing with a tensor's array may have changed its element type.
+        name = array.dtype_name
+        if array.dtype != (np.float32 if name == "bfloat16" else TENSOR_DTYPES.get(name)):
+            name = array.dtype.name
+        if name not in TENSOR_DTYPES:
+            raise Unfit(f"a tensor of dtype {name}, which torch does not have")
+        words = bfloat16_words(array) if name == "bfloat16" else np.asarray(array)
+        data = self._data(words, np.dtype(TENSOR_DTYPES[name]))
+        return [TENSOR, name, bool(array.requires_grad) and _may_require_grad(name), self._shape(words.shape), data]
+
+    def _shape(self, shape: tuple[int, ...]) -> list[int]:
+        self._count(1 + len(shape) // 4)
+        if len(shape) > RANK_LIMIT:
+            raise Unfit(f"an array of {len(shape)} dimensions")
+        if any(length > FRAME_LIMIT for length in shape):
+            raise Unfit(f"an array of shape {shape}")
+        return list(shape)
 
     def _tensor(self, value: Any) -> list[Any]:
         name = str(value.dtype).removeprefix("torch.")
         if name not in TENSOR_DTYPES or str(value.layout) != "torch.strided":
             raise Unfit(f"a tensor of dtype {name} and layout {value.layout}; expected a dense one of numbers")
-        self._room(value.numel() * value.element_size())
+        self._room(value.numel() * value.element_size(), book=False)
+        shape = self._shape(tuple(value.shape))
         plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
         words = plain.view(sys.modules["torch"].int16).numpy().view("<u2") if name == "bfloat16" else plain.numpy()
-        return [TENSOR, name, bool(value.requires_grad), list(value.shape), self._data(words)]
+        return [TENSOR, name, bool(value.requires_grad), shape, self._data(words, words.dtype)]
 
-    def _data(self, array: Words) -> bytes | int:
+    def _data(self, array: Words, dtype: np.dtype[Any]) -> bytes | int:
         self._room(array.nbytes)
+        array = array.astype(dtype, copy=False)
         if array.nbytes <= INLINE:
             return array.tobytes()
         if len(self._buffers) >= BUFFER_LIMIT:
@@ -198,20 +236,25 @@ class Encoder:
         self._buffers.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         return len(self._buffers) - 1
 
-    def _room(self, size: int) -> None:
-        self._bytes += size
-        if self._bytes > FRAME_LIMIT:
-            raise Unfit(f"{self._bytes / 2**30:.2g} GiB of data; at most {FRAME_LIMIT >> 20} MiB can be handed over")
+    def _room(self, size: int, *, book: bool = True) -> None:
+        total = self._bytes + size
+        if total > FRAME_LIMIT:
+            raise Unfit(f"{total / 2**30:.2g} GiB of data; at most {FRAME_LIMIT >> 20} MiB can be handed over")
+        self._bytes = total if book else self._bytes
 
-    def _scalar(self, value: np.generic) -> list[Any]:
-        native = value.dtype.newbyteorder("=")
-        if native.str not in DTYPES:
+    def _scalar(self, value: np.generic) -> Any:
+        if isinstance(value, str | bytes):
+            return self._other(value)
+        native = _native(value.dtype)
+        if native is None:
             raise Unfit(f"a numpy scalar of dtype {value.dtype}; expected a number or a boolean")
+        self._count(1)
         return [SCALAR, native.str, np.asarray(value).astype(native).tobytes()]
 
     def _big(self, value: int) -> list[Any]:
         if int.bit_length(value) > 4096:
             raise Unfit(f"a whole number of {int.bit_length(value):,} bits")
+        self._count(1)
         return [BIG_INT, hex(value)]
 
     def _text(self, value: str) -> str:
@@ -231,12 +274,30 @@ class Encoder:
         if isinstance(value, str):
             return self._text(str.__str__(value))
         if isinstance(value, bytes | bytearray):
-            return self._raw(bytes(memoryview(value)))
+            view = memoryview(value)
+            self._room(view.nbytes, book=False)
+            return self._raw(bytes(view))
+        self._count(1)
         if isinstance(value, complex):
-            return [COMPLEX, value.real, value.imag]
+            return [COMPLEX, complex.real.__get__(value), complex.imag.__get__(value)]
         if self._hand_over is None:
             raise Unfit(f"an object of class {type(value).__qualname__}")
         return self._hand_over(value)
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+    """The plain dtype in this machine's byte order, or None where it is no plain one."""
+    try:
+        native = dtype.newbyteorder("=")
+    except TypeError:
+        return None  # numpy 2's strings of any length
+    return native if native.str in DTYPES else None
+
+
+def _is_plain_key(key: object) -> bool:
+    """Whether nobody can make many keys like this one collide: the hash of text is secret, of 64 bits few numbers share it."""
+    kind = type(key)
+    return kind in (str, bytes, bool, type(None)) or (kind is int and -(2**63) <= key < 2**64)  # type: ignore[operator]
 
 
 class Decoder:
@@ -259,7 +320,7 @@ class Decoder:
         self._copy = copy
         self._buffers: Sequence[Buffer] = ()
         self._used: set[int] = set()
-        self._items = 0
+        self._keys = 0
 
     def value(self, head: Buffer, buffers: Sequence[Buffer]) -> Any:
         """Return the value of one frame.
@@ -267,7 +328,9 @@ class Decoder:
         Raises:
             ProtocolError: the frame is not well-formed.
         """
-        self._buffers, self._used, self._items = buffers, set(), 0
+        self._buffers, self._used, self._keys = buffers, set(), 0
+        if _has_too_many_elements(head):
+            raise ProtocolError("head too long")
         try:
             tree = _unpack(head)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError) as error:
@@ -280,9 +343,8 @@ class Decoder:
             return tree
         if kind is not list or not tree or type(tree[0]) is not int:
             raise ProtocolError("neither a plain value nor a tagged one")
-        self._items += len(tree)
-        if depth > DEPTH_LIMIT or self._items > 4 * ITEM_LIMIT:
-            raise ProtocolError("nested too deep or too long")
+        if depth > DEPTH_LIMIT:
+            raise ProtocolError("nested too deep")
         tag, fields = tree[0], tree[1:]
         if tag == LIST:
             return [self._value(entry, depth + 1) for entry in fields]
@@ -308,6 +370,9 @@ class Decoder:
         if len(fields) % 2:
             raise ProtocolError("dict with a key without a value")
         values = [self._value(field, depth + 1) for field in fields]
+        self._keys += sum(not _is_plain_key(key) for key in values[::2])
+        if self._keys > KEY_LIMIT:
+            raise ProtocolError("too many keys")
         try:
             return dict(zip(values[::2], values[1::2], strict=True))
         except TypeError:
@@ -361,6 +426,47 @@ class Decoder:
             return int(text, 16)
         except ValueError:
             raise ProtocolError("bad whole number") from None
+
+
+def _length_of(first: int) -> tuple[int, int, int]:
+    """Of a MessagePack value that starts with this byte: its fixed bytes, of which so many are a length; and a known length."""
+    if first <= 0x9F or first >= 0xE0:  # small numbers; lists and maps, whose entries are values of their own
+        return 1, 0, 0
+    if first <= 0xBF:
+        return 1, 0, first & 31
+    if first <= 0xC3:
+        return 1, 0, 0
+    width = 1 << (first - 0xC4) % 3
+    if first <= 0xC6:  # bytes
+        return 1 + width, width, 0
+    if first <= 0xC9:  # extensions
+        return 1 + width, width, 1
+    if first <= 0xD3:  # floats and whole numbers
+        return 1, 0, (4, 8, 1, 2, 4, 8, 1, 2, 4, 8)[first - 0xCA]
+    if first <= 0xD8:
+        return 1, 0, 1 + (1 << (first - 0xD4))
+    if first <= 0xDB:  # text
+        return 1 + (1 << (first - 0xD9)), 1 << (first - 0xD9), 0
+    return 3 if first in (0xDC, 0xDE) else 5, 0, 0
+
+
+_LENGTHS = [_length_of(first) for first in range(256)]
+
+
+def _has_too_many_elements(head: Buffer) -> bool:
+    """Whether a head holds more than ELEMENT_LIMIT values, found without making any: one byte of it may cost a hundred."""
+    end = len(head)
+    if end <= ELEMENT_LIMIT:
+        return False
+    place = 0
+    for _ in range(ELEMENT_LIMIT):
+        fixed, width, length = _LENGTHS[head[place]]
+        if width:
+            length += int.from_bytes(head[place + fixed - width : place + fixed], "big")
+        place += fixed + length
+        if place >= end:
+            return False
+    return True
 
 
 def read_frame(read: Callable[[int], Buffer]) -> tuple[Buffer, list[Buffer]]:

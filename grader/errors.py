@@ -30,6 +30,10 @@ class UnknownSection(AskedWrongly):
     """There is no such section in this course."""
 
 
+class NothingMatches(AskedWrongly):
+    """No test of a section matches the keyword; of another section one may."""
+
+
 class NoSolutions(AskedWrongly):
     """A command for instructors was called where no solutions are installed."""
 

@@ -1,16 +1,35 @@
-"""From an exception to the words a student reads: what is wrong and where, without what must stay hidden."""
+"""From an exception to the words a student reads: what is wrong and where, without what must stay hidden.
+
+Of a hidden test neither expected values are told nor texts that the student's code made while it ran: class names,
+warnings, names of arguments and even the lines of a traceback could carry the hidden inputs out. What is told of them
+is looked up in the submitted files first.
+"""
 
 from __future__ import annotations
 
+import builtins
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from .compare import Mismatch
 from .errors import NnkitError, TooSlow
 from .results import Status, Suite
-from .student import CannotLoad, Raised, StudentError
+from .student import CannotLoad, ChangedArgument, MissingName, Raised, StudentError
 
 TIMEOUT_MARK = "Timeout (>"  # how pytest-timeout's failure begins
+STUB_TEXT = re.compile(r"section \d+k?: write .*")
+HIDDEN_FRAMES = 2  # of a hidden test: each line number tells a little
+RAISED_BY_PYTEST = pytest.fail.Exception  # pytest.fail, pytest.raises, pytest-timeout
+PYTEST_ADVICE = re.compile(r"\n *(\n *)?Use -v+ to get more diff")
+QUOTED = re.compile(r"(['\"]).*\1", re.DOTALL)
+CLASS = re.compile(r"an object of class .*?(?=; expected [^;]*$|\.$)", re.DOTALL)
+ARGUMENT = re.compile(r"(?:its|the) argument .*(?= in place|; return)", re.DOTALL)
+
+Frames = tuple[tuple[str, int, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +38,41 @@ class Explanation:
 
     status: Status
     message: str
+    unwritten: bool = False  # the stub's own NotImplementedError
 
 
-def explain(error: BaseException, suite: Suite, *, instead: str | None = None) -> Explanation:
+def is_about_the_student(error: BaseException) -> bool:
+    """Whether an exception says something about the student's code, wherever in a test it came up."""
+    told = (StudentError, AssertionError, RAISED_BY_PYTEST)
+    return isinstance(error, told) or getattr(error, "nnkit_raised", None) is not None
+
+
+def explain(
+    error: BaseException, suite: Suite, *, instead: str | None = None, sources: Mapping[str, bytes] | None = None
+) -> Explanation:
     """Put a test's exception into words.
 
     Args:
         error: what ended the test.
-        suite: of a hidden test neither expected values nor texts made by the student's code are told: the latter could
-            carry the hidden inputs out.
-        instead: the text of `@hide_errors`, which takes the place of ours.
+        suite: of which the test is.
+        instead: the text of `@hide_errors`, which takes the place of ours; not where the code cannot be tested at all.
+        sources: the submitted files, by name.
     """
-    text = str(error)
-    if isinstance(error, NnkitError) or (type(error).__name__ == "Failed" and text.startswith(TIMEOUT_MARK)):
+    raised: Raised | None = getattr(error, "nnkit_raised", None)
+    text = str(error) if raised is None or isinstance(error, CannotLoad) else ""
+    if raised is None and _is_ours(error, text):
         return our_fault(error)
-    return Explanation("failed", instead if instead is not None else _words(error, text, hidden=suite == "hidden"))
+    hidden = suite == "hidden"
+    if isinstance(error, CannotLoad):
+        return Explanation("failed", _with_frames(text, raised.frames if raised else ()))
+    if raised is not None and _is_unwritten(raised, hidden=hidden):
+        frames = tuple(_known_frames(raised.frames, sources or {})) if hidden else raised.frames
+        return Explanation("failed", _not_written(frames), unwritten=True)
+    if instead is not None and not isinstance(error, MissingName):
+        return Explanation("failed", instead)
+    if hidden:
+        return Explanation("failed", _hidden_words(error, text, raised, sources or {}))
+    return Explanation("failed", _words(error, text, raised))
 
 
 def our_fault(error: BaseException) -> Explanation:
@@ -42,33 +81,94 @@ def our_fault(error: BaseException) -> Explanation:
     return Explanation("unknown", f"{what} This is not your fault and costs no points.")
 
 
-def _words(error: BaseException, text: str, *, hidden: bool) -> str:
-    raised: Raised | None = getattr(error, "nnkit_raised", None)
-    if isinstance(error, CannotLoad):
-        return _with_frames(text, raised)  # never hidden: nothing of a test has run yet
+def _is_ours(error: BaseException, text: str) -> bool:
+    # A test opens no file: an OSError is this machine's.
+    late = isinstance(error, RAISED_BY_PYTEST) and text.startswith(TIMEOUT_MARK)
+    return late or isinstance(error, NnkitError | OSError)
+
+
+def _words(error: BaseException, text: str, raised: Raised | None) -> str:
     if raised is not None:
-        return _with_frames(_said(raised, hidden=hidden), raised)
-    if isinstance(error, Mismatch):
-        return error.summary() if hidden else text
-    if isinstance(error, StudentError | TooSlow):
-        return text
-    if type(error).__name__ == "Failed":  # pytest.raises, pytest.fail
-        return "It accepted what it should refuse." if hidden and "DID NOT RAISE" in text else text
+        return _with_frames(f"{raised.type_name}: {raised.text}".rstrip(": "), raised.frames)
     if isinstance(error, AssertionError):
-        return "What this test asks for does not hold." if hidden or not text else text
-    kind = type(error).__name__
-    return f"The test could not use what your code returned ({kind}{'' if hidden or not text else f': {text}'})."
+        return PYTEST_ADVICE.sub("", text) or "What this test asks for does not hold."
+    if isinstance(error, StudentError | RAISED_BY_PYTEST):
+        return text
+    return f"The test could not use what your code returned ({type(error).__name__}{f': {text}' if text else ''})."
 
 
-def _said(raised: Raised, *, hidden: bool) -> str:
-    if raised.type_name == "NotImplementedError" or not hidden:
-        return f"{raised.type_name}: {raised.text}".rstrip(": ")
-    return f"Your code raised {raised.type_name}."
+def _hidden_words(error: BaseException, text: str, raised: Raised | None, sources: Mapping[str, bytes]) -> str:
+    if raised is not None:
+        frames = tuple(_known_frames(raised.frames, sources))[-HIDDEN_FRAMES:]
+        return _with_frames(f"Your code raised {_known_type(error, raised.type_name)}.", frames)
+    if isinstance(error, Mismatch):
+        return _hidden_mismatch(error)
+    if isinstance(error, MissingName | TooSlow):
+        return text
+    if isinstance(error, ChangedArgument):
+        return "Your code changed an argument in place; return a new array and leave the arguments as they were."
+    if isinstance(error, StudentError):
+        _name, ended, why = text.rpartition(" did not come back. ")  # the reason is told by the one who watched
+        return f"Your code did not come back. {why}" if ended else "Your code returned what no test can use."
+    if "DID NOT RAISE" in text:
+        return "It accepted what it should refuse."
+    if isinstance(error, AssertionError | RAISED_BY_PYTEST):
+        # The words that a test's author puts after the condition are meant for the student; what pytest adds is not.
+        own = text.partition("\n")[0]
+        return "What this test asks for does not hold." if not own or own.startswith("assert ") else own
+    return f"The test could not use what your code returned ({type(error).__name__})."
 
 
-def _with_frames(text: str, raised: Raised | None) -> str:
+def _hidden_mismatch(error: Mismatch) -> str:
+    text = error.summary()
+    if error.kind == "keys":
+        name = "The result" if error.where == "result" else error.where
+        return f"{name} has not the keys that it should have."
+    if error.kind == "exception":
+        return f"It did not refuse as it should; {text.rpartition('; ')[2]}"
+    if error.kind == "type":
+        return CLASS.sub("an object of a class", text)
+    if error.kind == "observation":
+        return ARGUMENT.sub("an argument", QUOTED.sub("...", text))
+    if isinstance(error.yours, str | bytes):
+        return f"{text.partition(': yours is ')[0]}."
+    return text
+
+
+def _known_type(error: BaseException, name: str) -> str:
+    """The name of a builtin exception: the one that was raised, or the nearest to it."""
+    exact = getattr(builtins, name, None)
+    if isinstance(exact, type) and issubclass(exact, BaseException):
+        return name
+    nearest = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
+    return "an exception of its own" if nearest in (Exception, BaseException) else f"a kind of {nearest.__name__}"
+
+
+def _known_frames(frames: Frames, sources: Mapping[str, bytes]) -> Iterator[tuple[str, int, str, str]]:
+    """The frames that fit the submitted files, with the text of the line as it was submitted."""
+    for file, line, function, _code in frames:
+        text = sources.get(file, b"").decode("utf-8", "replace")
+        lines = text.splitlines()
+        if 0 < line <= len(lines):
+            known = re.search(rf"\b(def|class)\s+{re.escape(function)}\b", text) is not None
+            yield file, line, function if known else "", lines[line - 1].strip()[:200]
+
+
+def _is_unwritten(raised: Raised, *, hidden: bool) -> bool:
+    told = hidden or not raised.text or STUB_TEXT.fullmatch(raised.text) is not None
+    return raised.type_name == "NotImplementedError" and told
+
+
+def _not_written(frames: Frames) -> str:
+    if not frames:
+        return "Not written yet."
+    file, line, function, _code = frames[-1]
+    return f"Not written yet: {f'{function} in ' if function else ''}{file}, line {line}."
+
+
+def _with_frames(text: str, frames: Frames) -> str:
     lines = [text]
-    for file, line, function, code in raised.frames if raised else ():
+    for file, line, function, code in frames:
         lines.append(f"  {file}, line {line}{f', in {function}' if function else ''}")
         if code:
             lines.append(f"    {code}")

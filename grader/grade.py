@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +18,15 @@ import platformdirs
 
 from . import course, grading
 from .course import Section
-from .errors import AskedWrongly
+from .errors import AskedWrongly, OurFault
 from .exchange import plain
-from .sandbox import LEVELS
-from .results import SectionResult, as_document, as_json, as_plain
+from .results import SectionResult, as_document, as_json, as_plain, rounded
+from .sandbox import LEVELS, Level
 from .seeds import Seeds, read_secret
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # at the start of a cell, a spreadsheet takes it for a formula
+# At the start of a cell a spreadsheet takes it for a formula; in some languages the wide forms too.
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+JOURNAL, DOCUMENT, TABLE = "results.jsonl", "results.json", "grades.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,12 @@ def grade_folder(
 
     Raises:
         AskedWrongly: the folder, a section, a student or an option is not what it should be.
+        OurFault: what was found out cannot be written.
         NoSolutions: there are no hidden suites here.
     """
     course.needs_solutions()
+    if jobs < 0:
+        raise AskedWrongly(f"--jobs is {jobs}; it must be 0, for one process per core, or more.")
     if level not in LEVELS:
         raise AskedWrongly(f"There is no isolation level {level!r}; there are {', '.join(LEVELS)}.")
     start = time.monotonic()
@@ -95,14 +103,16 @@ def grade_folder(
         progress(done, total)
 
     try:
-        results = grading.grade(submissions, sections, seeds, jobs=jobs or cores(), level=level, heard=heard)
+        results = grading.grade(
+            submissions, sections, seeds, jobs=jobs or cores(), level=level, heard=heard, noted=notes.append
+        )
     finally:
         journal.close()
-    _write(out, results, submissions, sections)
+    if out is not None:
+        _write_new(out / DOCUMENT, as_json(as_document("grade", list(results))) + "\n")
+        _write_new(out / TABLE, as_table(results, submissions, sections))
     isolations = tuple(sorted({result.isolation for result in results} - {"none"}))
-    return Graded(
-        tuple(results), tuple(notes), time.monotonic() - start, seeds.digest(), out, isolations
-    )
+    return Graded(tuple(results), tuple(notes), time.monotonic() - start, seeds.digest(), out, isolations)
 
 
 def cores() -> int:
@@ -133,43 +143,74 @@ class _Journal:
     """results.jsonl: every result as soon as it is there, so that nothing found out is lost."""
 
     def __init__(self, out: Path | None) -> None:
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         if out is None:
             return
         try:
             out.mkdir(parents=True, exist_ok=True)
-            self._file = (out / "results.jsonl").open("x", encoding="utf-8")
+            if any(os.path.lexists(out / name) for name in (JOURNAL, DOCUMENT, TABLE)):
+                raise FileExistsError
+            self._path = out / JOURNAL
+            self._file = self._path.open("xb", buffering=0)
         except FileExistsError:
             raise AskedWrongly(f"{out} holds results already; name another folder, nothing is overwritten.") from None
         except OSError as error:
             raise AskedWrongly(f"Nothing can be written to {out}: {error.strerror}.") from None
 
     def write(self, result: SectionResult) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(as_plain(result), ensure_ascii=False, allow_nan=False) + "\n")
-            self._file.flush()
+        if self._file is None:
+            return
+        line = memoryview(json.dumps(as_plain(result), ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        end = self._file.tell()
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(end)  # half a line would spoil the file for whoever reads it
+            raise OurFault(
+                f"{self._path} cannot be written ({error.strerror}); what was graded before stands in it, the rest is "
+                "to be graded again."
+            ) from None
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
 
 
-def _write(
-    out: Path | None, results: Sequence[SectionResult], submissions: Sequence[plain.Submission], sections: Sequence[Section]
-) -> None:
-    if out is None:
-        return
-    (out / "results.json").write_text(as_json(as_document("grade", list(results))) + "\n", encoding="utf-8")
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet, as a whole or not at all."""
+    try:
+        with path.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        if not isinstance(error, FileExistsError):
+            path.unlink(missing_ok=True)
+        raise OurFault(
+            f"{path} cannot be written ({error.strerror}); all results stand in {path.with_name(JOURNAL)}."
+        ) from None
+
+
+def as_table(
+    results: Sequence[SectionResult], submissions: Sequence[plain.Submission], sections: Sequence[Section]
+) -> str:
+    """Return a CSV with a line per submission. What is unknown has no score, and makes no total: it is not a zero."""
     scores = {(result.submission, result.section): result for result in results}
-    with (out / "grades.csv").open("x", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        heading = [f"{s.number} {what}" for s in sections for what in ("score", "of", "state")]
-        writer.writerow(["submission", *heading, "total", "of"])
-        for each in submissions:
-            own = [scores[each.who, section.number] for section in sections]
-            cells = [cell for result in own for cell in (f"{result.score:g}", f"{result.max_score:g}", result.state)]
-            total, most = sum(result.score for result in own), sum(result.max_score for result in own)
-            writer.writerow([defused(each.who), *cells, f"{round(total, 6):g}", f"{round(most, 6):g}"])
+    file = io.StringIO()
+    writer = csv.writer(file)
+    heading = [f"{s.number} {what}" for s in sections for what in ("score", "of", "state")]
+    writer.writerow(["submission", *heading, "total", "of"])
+    for each in submissions:
+        own = [scores[each.who, section.number] for section in sections]
+        known = all(result.state != "unknown" for result in own)
+        cells: list[str] = []
+        for result in own:
+            score = "" if result.state == "unknown" else f"{result.score:g}"
+            cells += [score, f"{result.max_score:g}", result.state]
+        total, most = math.fsum(result.score for result in own), math.fsum(result.max_score for result in own)
+        writer.writerow([defused(each.who), *cells, f"{rounded(total):g}" if known else "", f"{rounded(most):g}"])
+    return file.getvalue()
 
 
 def defused(cell: str) -> str:

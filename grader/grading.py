@@ -6,6 +6,7 @@ and tell every outcome as soon as it is there, so whatever dies, what was found 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -15,19 +16,19 @@ import signal
 import struct
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from . import imports, session
 from .course import Section
-from .errors import OurFault
+from .errors import NnkitError, OurFault
 from .exchange.plain import Submission
 from .processes import ONE_THREAD, Client, Zygote, ZygoteGone
 from .remote import RemoteTransport
-from .sandbox import Level
 from .results import PlannedTest, SectionResult, State, TestOutcome, completed
+from .sandbox import Job, Level
+from .sandbox.tether import DiesWithParent
 from .seeds import Seeds
 from .student import Student
 from .subjects import Makers, budget_for, makers, submission, zygote_for
@@ -55,6 +56,7 @@ def grade(
     jobs: int,
     level: Level = "strict",
     heard: Callable[[SectionResult], None] = lambda _result: None,
+    noted: Callable[[str], None] = lambda _note: None,
 ) -> list[SectionResult]:
     """Grade every submission in every section.
 
@@ -65,6 +67,7 @@ def grade(
         jobs: session processes at once.
         level: of isolation.
         heard: called with every result as soon as it is there, in the order of finishing.
+        noted: called with what the instructor should know and students should not: why a section cannot be graded.
 
     Returns:
         One result for every submission and section, in the order of the sections and of the submissions.
@@ -75,9 +78,11 @@ def grade(
         zygote: Zygote | None = None
         try:
             for section in warm:
-                grading = _Grading(section, warm, submissions, seeds, jobs, level, heard, zygote)
-                found += grading.run()
-                zygote = grading.zygote
+                grading = _Grading(section, warm, submissions, seeds, jobs, level, heard, noted, zygote)
+                try:
+                    found += grading.run()
+                finally:
+                    zygote = grading.zygote
         finally:
             if zygote is not None:
                 zygote.close()
@@ -96,10 +101,11 @@ class _Grading:
 
     def __init__(
         self, section: Section, warm: Sequence[Section], submissions: Sequence[Submission], seeds: Seeds, jobs: int,
-        level: Level, heard: Callable[[SectionResult], None], zygote: Zygote | None,
+        level: Level, heard: Callable[[SectionResult], None], noted: Callable[[str], None], zygote: Zygote | None,
     ) -> None:  # fmt: skip
         self.section, self.seeds, self.zygote = section, seeds, zygote
-        self._warm, self._submissions, self._jobs, self._level, self._heard = warm, submissions, jobs, level, heard
+        self._warm, self._submissions, self._jobs, self._heard = warm, submissions, jobs, heard
+        self._level, self._noted = level, noted
         self._planned: list[PlannedTest] = []
         self._early: dict[int, tuple[State, str]] = {}
         self._todo: dict[int, _Todo] = {}
@@ -113,13 +119,13 @@ class _Grading:
                 self._early[place] = early
             else:
                 self._todo[place] = _Todo(each)
-        rounds = 0
+        idle = 0
         while self._todo:
-            rounds += 1
             before = len(self._todo), sum(todo.begun for todo in self._todo.values())
-            self._round()
-            if before == (len(self._todo), sum(todo.begun for todo in self._todo.values())):
-                self._give_up("The grading process ended before it began with any submission.")
+            why = self._round()
+            idle = idle + 1 if before == (len(self._todo), sum(todo.begun for todo in self._todo.values())) else 0
+            if idle >= ATTEMPTS:
+                self._give_up(why)
         for place, (state, detail) in self._early.items():
             self._finish(place, self._submissions[place].who, {}, state, detail, "none")
         return [self._results[place] for place in sorted(self._results)]
@@ -137,61 +143,74 @@ class _Grading:
 
     # One round of session processes
 
-    def _round(self) -> None:
+    def _round(self) -> str:
+        """Let session processes grade what is still to be done; return what went wrong with them, or ""."""
+        seats: list[_Seat] = []
+        take, give = os.pipe()
+        feeder = threading.Thread(target=_feed, args=(give, sorted(self._todo)), daemon=True)
+        try:
+            try:
+                self._seat(seats, take, give)
+            finally:
+                os.close(take)  # from here on the queue breaks when the last session has ended
+                for seat in seats:
+                    os.close(seat.writing)
+                    seat.client.close()
+                feeder.start()
+            self._listen(seats)
+        except OurFault as fault:
+            return str(fault)
+        finally:
+            codes = [seat.end() for seat in seats]
+            feeder.join()
+            if ZYGOTE_GONE in codes or (self.zygote is not None and not self.zygote.alive):
+                self._part_from_zygote()
+        self._sort_out(seats)
+        return next((seat.broken for seat in seats if seat.broken), "the grading process ended")
+
+    def _seat(self, seats: list[_Seat], take: int, give: int) -> None:
+        """Start the session processes of a round."""
         if self.zygote is None:
             self.zygote = zygote_for(self._warm, self._level)
         _import_what_sessions_need()
-        take, give = os.pipe()
-        # The clients are made before the fork: the zygote's own control socket has one user only.
-        seats = [
-            _Seat(self.zygote.client(), *os.pipe()) for _ in range(max(1, min(self._jobs, len(self._todo))))
-        ]
-        try:
-            for seat in seats:
-                seat.pid = self._fork(seat, seats, take, give)
-        finally:
-            os.close(take)
-            for seat in seats:
-                os.close(seat.writing)
-                seat.client.close()
-        feeder = threading.Thread(target=_feed, args=(give, sorted(self._todo)), daemon=True)
-        feeder.start()
-        try:
-            self._listen(seats)
-        except BaseException:
-            for seat in seats:
-                os.kill(seat.pid, signal.SIGKILL)
-            raise
-        finally:
-            codes = [os.waitstatus_to_exitcode(os.waitpid(seat.pid, 0)[1]) for seat in seats]
-            feeder.join()
-            for seat in seats:
-                os.close(seat.reading)
-        if ZYGOTE_GONE in codes:
+        # The clients are made before the fork: what they need of the zygote is not to be shared.
+        for _ in range(max(1, min(self._jobs, len(self._todo)))):
+            seat = _Seat(self.zygote.client(), *os.pipe())
+            seats.append(seat)
+        for seat in seats:
+            seat.pid = self._fork(seat, seats, take, give)
+
+    def _part_from_zygote(self) -> None:
+        if self.zygote is not None:
             self.zygote.close()
             self.zygote = None
-        self._sort_out(seats)
 
     def _fork(self, seat: _Seat, seats: list[_Seat], take: int, give: int) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         gc.collect()
         gc.freeze()
+        parent = os.getpid()
         pid = os.fork()
         if pid:
             gc.unfreeze()
             return pid
         code = 1
         try:
+            DiesWithParent().apply(Job.empty())
+            if os.getppid() != parent:
+                os._exit(code)  # it ended before this process was tied to it
             os.close(give)
+            assert self.zygote is not None
+            self.zygote.forget()
             for other in seats:
                 os.close(other.reading)
                 if other is not seat:
                     os.close(other.writing)
                     other.client.forget()
             code = _Session(self.section, self.seeds, self._submissions, seat.client, take, seat.writing).run()
-        except BaseException as error:
-            seat.tell(broken=f"{type(error).__name__}: {error}")
+        except BaseException as error:  # noqa: BLE001  whatever it is, the parent is told and does it again
+            seat.tell(broken=str(error) if isinstance(error, NnkitError) else f"{type(error).__name__}: {error}")
         finally:
             os._exit(code)
 
@@ -205,6 +224,7 @@ class _Grading:
                     data = os.read(seat.reading, 1 << 16)
                     if not data:
                         selector.unregister(seat.reading)
+                        seat.heard_all = True
                         continue
                     *lines, seat.rest = (seat.rest + data).split(b"\n")
                     for line in lines:
@@ -252,14 +272,20 @@ class _Grading:
             if seat.current is None or seat.current not in self._todo:
                 continue
             if self._todo[seat.current].begun >= ATTEMPTS:
-                why = seat.broken or "the grading process ended"
-                self._end(seat.current, "unknown", f"It could not be graded ({why}).", "none", [])
-        broken = [seat.broken for seat in seats if seat.broken]
-        if broken and not any(todo.begun for todo in self._todo.values()) and not self._results:
-            self._give_up(f"Section {self.section.number} cannot be graded: {broken[0]}")
+                if seat.broken:
+                    self._noted(
+                        f"{self._todo[seat.current].submission.who}, section {self.section.number}: {seat.broken}"
+                    )
+                detail = "The grading process ended twice at it. This is not your fault and costs no points."
+                self._end(seat.current, "unknown", detail, "none", [])
 
-    def _give_up(self, why: str) -> NoReturn:
-        raise OurFault(why)
+    def _give_up(self, why: str) -> None:
+        """Nothing more comes of this section: what is left is unknown, and the other sections go on."""
+        self._noted(f"Section {self.section.number} cannot be graded: {why}")
+        for place, todo in sorted(self._todo.items()):
+            detail = "The section could not be graded. This is not your fault and costs no points."
+            self._finish(place, todo.submission.who, {}, "unknown", detail, "none")
+        self._todo.clear()
 
 
 @dataclass(slots=True)
@@ -273,6 +299,16 @@ class _Seat:
     rest: bytes = b""
     current: int | None = None
     broken: str = ""
+    heard_all: bool = False  # it has closed its end, and leaves
+
+    def end(self) -> int:
+        """End the process, if it has not ended by itself, and return its exit code."""
+        os.close(self.reading)
+        if not self.pid:
+            return 0
+        if not self.heard_all:
+            os.kill(self.pid, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def tell(self, **message: Any) -> None:
         """Write one message to the parent; only in the child."""
@@ -290,27 +326,31 @@ class _Session:
         self._section, self._seeds, self._submissions = section, seeds, submissions
         self._client, self._take = client, take
         self._seat = _Seat(client, -1, ink)
-        self._zygote_gone = False
+        self._tests = 0
 
     def run(self) -> int:
         """Grade what the queue gives and return the exit code."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-        section = self._section
-        with makers(section, self._seeds, self._client) as made:
-            try:
+        try:
+            with makers(self._section, self._seeds, self._client) as made:
                 session.run(
-                    [section.visible_suite, section.hidden_suite],
+                    [self._section.visible_suite, self._section.hidden_suite],
                     self._visits(made),
-                    points=section.points,
-                    planned=lambda tests: self._seat.tell(planned=[asdict(test) for test in tests]),
-                    timeout=budget_for(section).wall + BELT,
+                    points=self._section.points,
+                    planned=self._plan,
+                    timeout=budget_for(self._section).wall + BELT,
                 )
-            except ZygoteGone:
-                return ZYGOTE_GONE
-        return ZYGOTE_GONE if self._zygote_gone else 0
+        except NnkitError:
+            if not self._client.gone:
+                raise
+        return ZYGOTE_GONE if self._client.gone else 0
+
+    def _plan(self, tests: list[PlannedTest]) -> None:
+        self._tests = len(tests)
+        self._seat.tell(planned=[asdict(test) for test in tests])
 
     def _visits(self, made: Makers) -> Iterator[session.Visit]:
-        while not self._zygote_gone and (raw := os.read(self._take, INDEX.size)):
+        while not self._client.gone and (raw := os.read(self._take, INDEX.size)):
             (place,) = INDEX.unpack(raw)
             self._seat.tell(begin=place)
             yield self._visit(made, place)
@@ -319,25 +359,33 @@ class _Session:
         files = submission(self._section, self._submissions[place].files[self._section.number])
         subject = made.subject(files)
         unknown: list[str] = []
-        told = Counter[str]()
+        tested = 0
+        ordered = False
 
         def heard(outcome: TestOutcome) -> bool:
+            nonlocal tested, ordered
+            tested += 1
             self._seat.tell(outcome=asdict(outcome), of=place)
             if outcome.status == "unknown":
                 unknown.append(outcome.message)
                 return False
-            if not told["ordered"] and subject.student.loaded:
-                told["ordered"] += 1
-                made.order_next()
+            if not ordered and subject.student.loaded:
+                ordered = True
+                with contextlib.suppress(ZygoteGone):  # the next question finds out, and says so
+                    made.order_next()
             return True
 
         def done(leaderboard: list[Any]) -> None:
-            subject.student.close()
+            try:
+                subject.student.close()
+            except ZygoteGone as gone:
+                unknown.append(str(gone))
+            if tested < self._tests and not unknown:
+                return  # something of ours broke the session off: this is no result, and is not told as one
             state, detail = _state(subject.student, unknown)
             transport = subject.student.transport
             assert isinstance(transport, RemoteTransport)
             isolation = "+".join(transport.layers) or "none"
-            self._zygote_gone = self._zygote_gone or self._client.gone
             self._seat.tell(end=place, state=state, detail=detail, isolation=isolation, leaderboard=leaderboard)
 
         return session.Visit(subject, heard=heard, done=done)

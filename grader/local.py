@@ -8,7 +8,7 @@ from . import course, imports, workspace
 from .course import Section
 from .errors import WorkspaceError
 from .seeds import Seeds
-from .student import Files, LocalTransport, Student
+from .student import Files, LocalTransport, Student, Transport
 from .subject import Subject, no_diagnosis
 
 SOURCE_LIMIT = 1 << 20  # bytes of one file
@@ -34,11 +34,11 @@ def files_of(file: Path, section: Section) -> Files:
     return Files(read_sources(file), section.slug, section.number, imports.allowed(section), folder)
 
 
-def subject_of(file: Path, section: Section) -> Subject:
-    """The code in a student's file as the subject of tests."""
+def subject_of(file: Path, section: Section, transport: Transport | None = None) -> Subject:
+    """The code in a student's file as the subject of tests; in this process, where no other place is given."""
     from .diagnosis import shipped_diagnosis
 
-    student = Student(LocalTransport(), files_of(file, section), section.may_change)
+    student = Student(transport or LocalTransport(), files_of(file, section), section.may_change)
     wrong = section.wrong_outputs
     return Subject(
         section.slug, student, Seeds(b""), diagnose=shipped_diagnosis(wrong) if wrong.is_file() else no_diagnosis

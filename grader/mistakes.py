@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from .errors import CourseError
 
@@ -85,12 +85,21 @@ class _Reader:
 
     def entry(self, node: ast.stmt) -> Mistake | None:
         """Return the mistake that a statement states, if it states one."""
+        self._refuse_others(node)
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             marks = [mark for mark in node.decorator_list if _calls(mark, "mistake")]
             return self._marked(node, marks[0]) if marks else None
         if isinstance(node, ast.Expr) and _calls(node.value, "edit"):
             return self._edited(node.value)
         return None
+
+    def _refuse_others(self, node: ast.stmt) -> None:
+        """A mark that is not where it is looked for would be a mistake that nobody proves."""
+        calls = getattr(node, "decorator_list", []) or [getattr(node, "value", None)]
+        read = [call.func for call in calls if _calls(call, "mistake") or _calls(call, "edit")][:1]
+        for each in ast.walk(node):
+            if isinstance(each, ast.Name) and each.id in ("mistake", "edit") and each not in read:
+                raise self._wrong(each, "a mistake stands at the top level, with one mark, called with all it needs")
 
     def _marked(self, node: Definition, mark: ast.expr) -> Mistake:
         (target,), options = self._arguments(mark, 1)
@@ -99,7 +108,9 @@ class _Reader:
         first = min([node.lineno, *(decorator.lineno for decorator in others)])
         wrong = "\n".join(self._source.splitlines()[first - 1 : node.end_lineno])
         renamed = f'{node.name}.__name__ = {node.name}.__qualname__ = "{target}"\n{target} = {node.name}\n'
-        return self._mistake(node.name, target, options, node, f"{self._reference}\n\n{self._shared}\n\n\n{wrong}\n\n\n{renamed}")
+        return self._mistake(
+            node.name, target, options, node, f"{self._reference}\n\n{self._shared}\n\n\n{wrong}\n\n\n{renamed}"
+        )
 
     def _edited(self, call: ast.expr) -> Mistake:
         (name, target), options = self._arguments(call, 2)
@@ -166,5 +177,5 @@ class _Reader:
         return CourseError(f"{self._path}, line {node.lineno}: {what}; see docs/authoring.md.")
 
 
-def _calls(node: ast.expr, name: str) -> bool:
+def _calls(node: ast.AST | None, name: str) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name

@@ -18,7 +18,7 @@ KINDS = {
 }
 
 # Travels as text behind the reference: it runs where the student's code runs and may import numpy only.
-_WRAPPERS = '''
+_WRAPPERS = """
 
 import functools as _functools
 
@@ -105,7 +105,7 @@ def _mutated_method(method, change):
         return change(lambda *a, **o: method(self, *a, **o), arguments, options)
 
     return wrong
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,13 +113,31 @@ class Zygote:
         self.missing = message["missing"]
         self._ready = True
 
+    @property
+    def alive(self) -> bool:
+        """Whether it is still there."""
+        return self._process.poll() is None
+
     def client(self) -> Client:
-        """Return a new connection; each process that grades has its own."""
+        """Return a new connection; each process that grades has its own.
+
+        Raises:
+            ZygoteGone: the zygote is no longer there.
+        """
         self.wait_until_ready()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        socket.send_fds(self._control, [b'{"attach": true}'], [theirs.fileno()])
-        theirs.close()
+        try:
+            socket.send_fds(self._control, [b'{"attach": true}'], [theirs.fileno()])
+        except OSError as error:
+            ours.close()
+            raise ZygoteGone(f"The process that starts workers is gone: {error}.") from None
+        finally:
+            theirs.close()
         return Client(ours)
+
+    def forget(self) -> None:
+        """Close what a fork left behind: the zygote ends when the last copy is closed."""
+        self._control.close()
 
     def close(self) -> None:
         """End the zygote and every worker of it."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from . import session
 from .course import Section
-from .diagnosis import mutant_files, read_shipped, replay, same, same_answer, write_shipped
 from .diagnosis import decoded as decoded_frame
-from .errors import CourseError
+from .diagnosis import mutant_files, read_shipped, replay, same, same_answer, write_shipped
+from .errors import OurFault
 from .results import TestOutcome
 from .seeds import Seeds
 from .student import Files, LocalTransport, Step, Student
@@ -25,14 +25,15 @@ def wrong_outputs(section: Section) -> Known:
     """Run the visible suite on every mistake and keep, for every test it fails, the transcript.
 
     Returns:
-        By test: sentence, first step that differs from the reference, transcript.
+        By test: sentence (empty where the mistake cannot be named), first step that differs from the reference, transcript.
     """
     known: Known = {}
     with makers(section, Seeds(b""), None, diagnosing=False) as made:
         visits = []
         for wrong in made.mistakes:
-            if wrong.not_nameable is None:
-                visits.append(_visit(made, mutant_files(made.reference_files, wrong), wrong.says, known))
+            # What cannot be named goes along without a sentence: an output like it has no other mistake's name either.
+            says = wrong.says if wrong.not_nameable is None else ""
+            visits.append(_visit(made, mutant_files(made.reference_files, wrong), says, known))
         if visits:
             session.run([section.visible_suite], visits, points=1.0)
     return known
@@ -68,7 +69,7 @@ def is_fresh(section: Section) -> bool:
         return False
     try:
         shipped = read_shipped(section.wrong_outputs)
-    except CourseError:
+    except (OurFault, OSError):
         return False
     return _same_known(shipped, wrong_outputs(section))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from . import codec
@@ -54,12 +55,15 @@ class RemoteTransport:
         """Ask the worker within what is left of the budget."""
         assert self._process is not None
         process, patience = self._process, self._patience()
+        start = time.monotonic()
         try:
             return process.ask(question, patience, call_back)
         except WorkerEnded as ended:
             self.ends.append((ended.state, str(ended)))
             self.close()
             raise
+        finally:
+            self._wall_left -= time.monotonic() - start
 
     def cpu(self) -> float:
         """Processor time of the present worker, in seconds, read from outside."""
@@ -81,10 +85,14 @@ class RemoteTransport:
         assert self._process is not None
         timed_out = any(state == "timeout" for state, _ in self.ends)
         most = self._budget.after_first_timeout if timed_out else self._budget.per_question
-        left = self._budget.cpu - self._cpu_spent - self._process.cpu()
-        if left <= 0:
+        cpu_left = self._budget.cpu - self._cpu_spent - self._process.cpu()
+        sentence = ""
+        if cpu_left <= 0:
             sentence = f"The submission's {self._budget.cpu:g} s of processor time for this section are used up."
+        elif self._wall_left <= 0:
+            sentence = f"The submission's {self._budget.wall:g} s for this section are used up."
+        if sentence:
             self.ends.append(("timeout", sentence))
             self.close()
             raise WorkerEnded("timeout", sentence)
-        return Patience(min(most.cpu, left), most.wall)
+        return Patience(min(most.cpu, cpu_left), min(most.wall, self._wall_left))

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 SCHEMA_VERSION = 1
+DANGEROUS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # Unicode's categories; Zl and Zp end a line for str.splitlines
+MESSAGE_LIMIT = 6000  # characters told about one test
 VISIBLE_SHARE = 0.2  # of a section's points; the hidden suite has the rest
 
 State = Literal[
@@ -58,7 +60,7 @@ class TestOutcome:
         """Make the outcome of a planned test; `share` of its points, from 0 to 1, is what it earned."""
         return cls(
             planned.name, planned.says, planned.suite, planned.number, status, planned.max_score * share,
-            planned.max_score, seconds, clean(message), clean(diagnosis), planned.visibility, planned.tags,
+            planned.max_score, seconds, _bounded(message), clean(diagnosis), planned.visibility, planned.tags,
         )  # fmt: skip
 
 
@@ -124,11 +126,17 @@ def rounded(value: float) -> float:
     return round(value, 6) + 0.0
 
 
+def _bounded(message: str) -> str:
+    return clean(message if len(message) <= MESSAGE_LIMIT else f"{message[:MESSAGE_LIMIT]} ... (cut)")
+
+
 def clean(text: str) -> str:
-    """Escape what could move a cursor, hide text or forge a line: control, format and private characters."""
+    """Escape what could move a cursor, hide text or forge a line: control, format and private characters, separators."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text  # nearly every text, and much faster
     return "".join(
         character
-        if character == "\n" or unicodedata.category(character)[0] != "C"
+        if character == "\n" or unicodedata.category(character) not in DANGEROUS
         else character.encode("unicode_escape", "backslashreplace").decode("ascii")
         for character in text
     )
@@ -142,9 +150,7 @@ def as_document(command: str, results: list[SectionResult]) -> dict[str, Any]:
 def as_plain(result: SectionResult) -> dict[str, Any]:
     """One result as plain data."""
     tree = asdict(result)
-    tree["leaderboard"] = [
-        {"name": name, "value": value, "order": order} for name, value, order in result.leaderboard
-    ]
+    tree["leaderboard"] = [{"name": name, "value": value, "order": order} for name, value, order in result.leaderboard]
     for test in tree["tests"]:
         test["score"], test["max_score"] = rounded(test["score"]), rounded(test["max_score"])
         test["seconds"] = rounded(test["seconds"])

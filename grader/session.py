@@ -6,19 +6,24 @@ the number of subjects, and what pytest costs at its start is paid once for a wh
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO, cast
 
 import pytest
+from _pytest._io import TerminalWriter
 
 from . import plugin
-from .errors import AskedWrongly, CourseError
+from .errors import AskedWrongly, CourseError, NothingMatches, OurFault
 from .results import PlannedTest, TestOutcome
 from .subject import Subject
 
+AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 # What a session of ours has no use for costs time at every item.
 UNUSED = (
     "cacheprovider", "capture", "debugging", "doctest", "faulthandler", "junitxml", "legacypath", "logging",
@@ -47,52 +52,91 @@ class Visit:
     done: Callable[[list[tuple[str, float, str]]], None] = field(default=lambda _leaderboard: None)
 
 
+class _Nowhere(io.TextIOBase):
+    """A file that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        """Forget the text."""
+        return len(text)
+
+
+class _NoTerminal:
+    """Stands where pytest's terminal would: pytest-timeout writes there before it fails a test."""
+
+    def __init__(self) -> None:
+        self._tw = TerminalWriter(cast("TextIO", _Nowhere()))
+        self._tw.hasmarkup = False  # whatever FORCE_COLOR says: pytest paints its comparisons with it
+
+
 class _Loop:
     """Takes the place of pytest's own loop over the items."""
 
-    def __init__(
-        self, visits: Iterable[Visit], points: float, planned: Callable[[list[PlannedTest]], None]
-    ) -> None:
+    def __init__(self, visits: Iterable[Visit], points: float, planned: Callable[[list[PlannedTest]], None]) -> None:
         self._visits, self._points, self._planned = visits, points, planned
         self.problems: list[str] = []
+        self.misused = ""  # what pytest says about the keyword
+        self.raised: BaseException | None = None  # pytest itself would print it and go on
+        self._plan: dict[pytest.Item, PlannedTest] = {}
         self._go_on = True
         self._visit: Visit | None = None
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Give pytest-timeout something to write to."""
+        if not config.pluginmanager.has_plugin("terminalreporter"):
+            config.pluginmanager.register(_NoTerminal(), "terminalreporter")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A suite that cannot be collected is our fault, and is told."""
         if report.failed:
             self.problems.append(str(report.longrepr)[-2000:])
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
+        """Make the plan while all tests are there: what a keyword leaves out keeps its share of the points."""
+        try:
+            self._plan = dict(zip(items, plugin.planned(items, self._points), strict=True))
+        except CourseError as error:
+            self.raised = error
+        try:
+            yield
+        except pytest.UsageError as error:
+            self.misused = str(error)
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Lead every subject through the items."""
-        if self.problems or session.testsfailed:
-            return True
-        items, config = session.items, session.config
-        tests = plugin.planned(items, self._points)
-        names = {f"{test.suite}:{test.name}": test for test in tests}
-        if len(names) != len(tests):
-            self.problems.append("two tests of one suite have the same name")
-            return True
-        config.stash[plugin.PLAN] = names
+        if not (self.problems or self.misused or self.raised or session.testsfailed) and session.items:
+            try:
+                self._lead_all(session)
+            except pytest.exit.Exception:
+                pass  # a person left the debugger
+            except BaseException as error:  # noqa: BLE001  raised again as it is, once pytest is through
+                self.raised = error
+        return True
+
+    def _lead_all(self, session: pytest.Session) -> None:
+        items, config = [(item, self._plan[item]) for item in session.items], session.config
+        config.stash[plugin.PLAN] = {f"{test.suite}:{test.name}": test for _item, test in items}
         config.stash[plugin.SINK] = self._hear
-        self._planned(tests)
+        if not config.getoption("usepdb", default=False):
+            config.option.tbstyle = "no"  # nobody reads pytest's own account of a failure, and it is dear
+        self._planned([test for _item, test in items])
         for visit in self._visits:
             self._visit, self._go_on = visit, True
             config.stash[plugin.SUBJECT] = visit.subject
             config.stash[plugin.LEADERBOARD] = {}
             try:
-                self._lead(visit, list(zip(items, tests, strict=True)))
+                self._lead(visit, [(item, test) for item, test in items if visit.wants(test)])
             finally:
                 visit.done(list(config.stash[plugin.LEADERBOARD].values()))
-        return True
 
-    def _lead(self, visit: Visit, items: list[tuple[pytest.Item, PlannedTest]]) -> None:
-        wanted = [(item, test) for item, test in items if visit.wants(test)]
+    def _lead(self, visit: Visit, wanted: list[tuple[pytest.Item, PlannedTest]]) -> None:
         for place, (item, test) in enumerate(wanted):
-            following = wanted[place + 1][0] if place + 1 < len(wanted) else items[0][0]
+            following = wanted[place + 1][0] if place + 1 < len(wanted) else None
             visit.begins(test)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if not self._go_on:
+                # pytest believes that the following test comes now, and would refuse any of another module.
+                item.config.hook.pytest_runtest_teardown(item=item, nextitem=None)
                 return
 
     def _hear(self, outcome: TestOutcome) -> None:
@@ -112,19 +156,26 @@ def run(
 ) -> None:
     """Collect the suites and lead every visit's subject through them.
 
+    What a visit's own functions raise ends the session and is raised again from here.
+
     Args:
         suites: files of tests.
         visits: taken one at a time; a generator may make the next subject while one is tested.
         points: of the section, shared out among the tests.
-        planned: called once with the plan, before the first visit.
+        planned: called once with the plan of the tests that the keyword matches, before the first visit.
         timeout: seconds one test may hold up this process, the outer belt around the workers' own deadlines.
         keyword: as pytest's -k.
         debugger: show pytest's own output and stop in its debugger at a failure.
 
     Raises:
         CourseError: a suite cannot be collected, or holds no test.
-        AskedWrongly: no test matches the keyword.
+        NothingMatches: no test matches the keyword.
+        AskedWrongly: the keyword is no expression.
     """
+    where = suites[0].parent.name
+    for suite in suites:
+        if not suite.is_file():
+            raise CourseError(f"{suite.parent.name}/{suite.name} is not there; every section has one.")
     loop = _Loop(visits, points, planned)
     arguments = [
         "-c", os.devnull, f"--rootdir={suites[0].parent}", "--noconftest", "--import-mode=importlib",
@@ -132,28 +183,41 @@ def run(
         *(argument for name in UNUSED if not (debugger and name in TALKING) for argument in ("-p", f"no:{name}")),
         *(("-p", "pytest_timeout", f"--timeout={timeout}", "--timeout-method=signal") if timeout else ()),
         *(("--pdb",) if debugger else ()),
-        *(("-k", keyword) if keyword else ()),
+        *((f"-k={keyword}",) if keyword else ()),
         *map(str, suites),
     ]  # fmt: skip
-    before = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    try:
-        status = pytest.main(arguments, plugins=[loop])
-    finally:
-        if before is None:
-            del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
-        else:
-            os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = before
-        for suite in suites:
-            _forget(suite)
+    with _own_settings():
+        try:
+            status = pytest.main(arguments, plugins=[loop])
+        finally:
+            for suite in suites:
+                _forget(suite)
+    if loop.raised is not None:
+        raise loop.raised
     if loop.problems:
-        raise CourseError(f"The suites of {suites[0].parent.name} cannot be collected: {loop.problems[0]}")
+        raise CourseError(f"The suites of {where} cannot be collected: {loop.problems[0]}")
+    if loop.misused:
+        raise AskedWrongly(f"-k takes names of tests, joined by and, or, not; {keyword!r} is no such expression.")
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         if keyword:
-            raise AskedWrongly(f"No test of {suites[0].parent.name} matches {keyword!r}; leave -k out to run all.")
-        raise CourseError(f"{', '.join(map(str, suites))}: there is no test in it.")
+            raise NothingMatches(f"No test of {where} matches {keyword!r}; leave -k out to run all.")
+        raise CourseError(
+            f"{', '.join(f'{suite.parent.name}/{suite.name}' for suite in suites)}: there is no test in it."
+        )
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise CourseError(f"pytest ended with {status!r} on {suites[0].parent.name}.")
+        raise OurFault(f"pytest ended with {status!r} on {where}.")
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Nothing that a person has set up for pytest elsewhere holds here: no options, no plugins."""
+    kept = {name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", AUTOLOAD) if name in os.environ}
+    os.environ[AUTOLOAD] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[AUTOLOAD]
+        os.environ.update(kept)
 
 
 def _forget(suite: Path) -> None:

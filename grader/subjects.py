@@ -10,6 +10,7 @@ from functools import cached_property
 from . import imports, sandbox
 from .course import Section
 from .diagnosis import Diagnosis
+from .errors import OurFault
 from .mistakes import Mistake, catalogue
 from .processes import Client, Patience, Zygote
 from .remote import Budget, RemoteTransport
@@ -22,7 +23,9 @@ MEMORY = 4 << 30  # bytes of address space of one worker; torch alone maps 700 M
 TEST_CPU = 5.0  # seconds a single question may take at least, of processor time
 WALL_FACTOR = 8.0  # honest code on a busy machine gets a fraction of a core
 BUDGET_FACTOR = 5.0  # times what the reference may use for the whole suite
-AFTER_TIMEOUT = Patience(1.0, 4.0)
+# After a first timeout most others are the same loop again: a tenth of what the reference needs for all tests is
+# plenty for one question, and thirty more loops still leave the other functions their time.
+AFTER_TIMEOUT_FACTOR, AFTER_TIMEOUT_CPU = 0.1, 0.3
 # Code of ours serves a whole class from one worker: only a single question is bounded.
 OURS = Budget(math.inf, math.inf, Patience(60.0, 600.0), Patience(60.0, 600.0))
 OUR_CEILINGS = sandbox.Ceilings(MEMORY, 1_000_000)
@@ -48,7 +51,10 @@ def budget_for(section: Section) -> Budget:
     """What a submission may use in a section."""
     question = max(section.cpu_seconds, TEST_CPU)
     most = BUDGET_FACTOR * section.cpu_seconds + TEST_CPU
-    return Budget(most, most * WALL_FACTOR, Patience(question, question * WALL_FACTOR), AFTER_TIMEOUT)
+    after = max(AFTER_TIMEOUT_FACTOR * section.cpu_seconds, AFTER_TIMEOUT_CPU)
+    return Budget(
+        most, most * WALL_FACTOR, Patience(question, question * WALL_FACTOR), Patience(after, after * WALL_FACTOR)
+    )
 
 
 class Makers:
@@ -101,7 +107,8 @@ class Makers:
         """Let go of everything of our own."""
         for name in ("_reference", "_reference_worker"):
             if name in self.__dict__:
-                self.__dict__.pop(name).close()
+                with contextlib.suppress(OurFault):  # whatever is gone is let go of
+                    self.__dict__.pop(name).close()
         if self._own_client is not None:
             self._own_client.close()
         if self._zygote is not None:

@@ -6,13 +6,14 @@ hidden suite; every mistake is named; names agree; the texts are there; nothing 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
 import os
-import time
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +24,7 @@ import platformdirs
 from . import course, inspection, release, session
 from .course import Section
 from .diagnosis import mutant_files
-from .errors import AskedWrongly, CourseError
+from .errors import AskedWrongly, NnkitError
 from .mistakes import Mistake
 from .mutants import Generic, generic
 from .processes import ONE_THREAD
@@ -34,6 +35,8 @@ from .subjects import Makers, makers, submission, zygote_for
 
 Mode = Literal["local", "graded"]
 TEST_TIMEOUT = 300.0
+# What a section's files may make of whoever reads them: no Python, no UTF-8, not there, not as docs/authoring.md says.
+UNREADABLE = (NnkitError, OSError, SyntaxError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ def tasks(sections: Sequence[Section], mode: str | None, seeds: int) -> list[Tas
     """Spread the work: by default all of it in this process, and a sample in jailed workers."""
     if mode not in (None, "local", "graded", "both"):
         raise AskedWrongly(f"There is no mode {mode!r}; there are local, graded and both.")
+    if seeds < 1:
+        raise AskedWrongly(f"--seeds is {seeds}; with less than 1 nothing is proved.")
     modes: dict[str | None, list[tuple[Mode, bool]]] = {
         None: [("local", False), ("graded", True)],
         "local": [("local", False)],
@@ -116,13 +121,23 @@ def prove_all(
         cache: folder of earlier green proofs, or None.
     """
     os.environ.update(ONE_THREAD)
+    if jobs < 1:
+        raise AskedWrongly(f"--jobs is {jobs}; it must be 0, for one process per core, or more.")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        futures = [(task, None if (known := recall(task, cache)) else pool.submit(prove, task), known) for task in todo]
+        running: list[tuple[Task, str, Proof | None, Future[Proof] | None]] = []
+        for task in todo:
+            name = digest(task) if cache is not None else ""  # taken now: files may change while they are proved
+            known = recall(task, cache, name)
+            running.append((task, name, known, None if known is not None else pool.submit(prove, task)))
         proofs = []
-        for task, future, known in futures:
-            proof = known if known is not None else future.result() if future is not None else prove(task)
-            remember(task, proof, cache)
+        for task, name, known, future in running:
+            proof = known
+            if proof is None:
+                assert future is not None
+                proof = future.result()
+                if cache is None or digest(task) == name:
+                    remember(proof, cache, name)
             progress(proof)
             proofs.append(proof)
     return proofs
@@ -140,19 +155,25 @@ def prove(task: Task) -> Proof:
         with makers(section, Seeds(b"validate"), client) as made:
             try:
                 prover = _Prover(made, task, findings)
+                if not made.mistakes:
+                    findings.append(Finding("mistake", "catalogue", ok=False, detail="mistakes.py states no mistake"))
                 suites = [section.visible_suite, section.hidden_suite]
 
                 def keep(tests: list[PlannedTest]) -> None:
                     planned.extend(tests)
                     prover.planned = tests
+                    for suite in {"visible", "hidden"} - {test.suite for test in tests}:
+                        findings.append(Finding("course", f"{suite} suite", ok=False, detail="there is no test in it"))
 
                 session.run(suites, prover.visits(), points=section.points, planned=keep, timeout=TEST_TIMEOUT)
                 if task.mode == "local":
                     findings += [Finding("texts", name, not why, why) for name, why in inspection.inspect(section)]
                     fresh = release.is_fresh(section)
-                    told = "" if fresh else "it is not what the mistakes answer now: nnkit validate --write-wrong-outputs"
+                    told = (
+                        "" if fresh else "it is not what the mistakes answer now: nnkit validate --write-wrong-outputs"
+                    )
                     findings.append(Finding("texts", "wrong_outputs.bin", fresh, told))
-            except CourseError as error:
+            except UNREADABLE as error:
                 findings.append(Finding("course", section.name, ok=False, detail=str(error)))
     finally:
         if client is not None:
@@ -287,7 +308,7 @@ def _judged(wrong: Mistake, killers: set[str], names: set[str], survived: list[i
         problems.append(f"{', '.join(sorted(spared))} do not kill it")
     if wrong.not_nameable is None:
         if others := names - {wrong.says}:
-            problems.append(f"it is taken for another: {sorted(others)[0]}")
+            problems.append(f"it is taken for another: {min(others)}")
         elif not survived and wrong.says not in names:
             problems.append("no failing test names it; tell it apart, or say not_nameable=...")
     elif names:
@@ -302,11 +323,12 @@ def digest(task: Task) -> str:
     """Digest of everything that a proof rests on."""
     section = course.section(task.section)
     total = hashlib.sha256(json.dumps(asdict(task)).encode())
-    for name in ("numpy", "torch", "pytest"):
+    total.update(sys.version.encode())
+    for name in ("numpy", "torch", "pytest", "pytest-timeout", "gradescope-utils", "msgspec"):
         try:
-            total.update(version(name).encode())
+            total.update(version(name).encode() + b"\0")
         except PackageNotFoundError:
-            total.update(b"-")
+            total.update(b"-\0")
     grader = sorted(Path(__file__).parent.rglob("*.py"))
     own = sorted(path for folder in (section.folder, section.reference.parent) for path in folder.iterdir())
     for path in [*grader, *(path for path in own if path.is_file())]:
@@ -314,22 +336,25 @@ def digest(task: Task) -> str:
     return total.hexdigest()
 
 
-def recall(task: Task, cache: Path | None) -> Proof | None:
+def recall(task: Task, cache: Path | None, name: str) -> Proof | None:
     """Return an earlier green proof of the same task with the same files."""
     if cache is None:
         return None
     try:
-        tree = json.loads((cache / f"{digest(task)}.json").read_text("utf-8"))
-        return Proof(**{**tree, "findings": tuple(Finding(**finding) for finding in tree["findings"])})
+        tree = json.loads((cache / f"{name}.json").read_text("utf-8"))
+        proof = Proof(**{**tree, "findings": tuple(Finding(**finding) for finding in tree["findings"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None  # none, or damaged: it is proved again
+    same = (proof.section, proof.mode, proof.seeds) == (task.section, task.mode, task.seeds)
+    return proof if same and proof.ok else None
 
 
-def remember(task: Task, proof: Proof, cache: Path | None) -> None:
-    """Keep a green proof."""
+def remember(proof: Proof, cache: Path | None, name: str) -> None:
+    """Keep a green proof. Where that cannot be done, it is proved again the next time."""
     if cache is not None and proof.ok:
-        cache.mkdir(parents=True, exist_ok=True)
-        target = cache / f"{digest(task)}.json"
+        target = cache / f"{name}.json"
         temporary = target.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(asdict(proof)), "utf-8")
-        temporary.replace(target)
+        with contextlib.suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(asdict(proof)), "utf-8")
+            temporary.replace(target)

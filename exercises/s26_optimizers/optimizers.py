@@ -1,13 +1,52 @@
 """Section 26: SGD with momentum, RMSProp, Adam and AdamW.
 
-The four classes share everything but the rule by which one parameter moves. A common base class is welcome, and so are
-four separate classes.
+The four share everything but the rule by which one parameter moves: write the rest once, in Optimizer, and give each of
+the four a method of your own for its rule. Only the four are tested, so another division of the work is fine too.
 """
 
 import numpy as np
 
 
-class SGD:
+class Optimizer:
+    """What the four have in common: checks, copies, and a memory for every parameter.
+
+    Raises:
+        ValueError: lr is not greater than 0; the text says lr.
+    """
+
+    def __init__(self, lr: float):
+        raise NotImplementedError("section 26: write Optimizer")
+
+    def step(self, params: dict[str, np.ndarray], grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return all parameters after one step, as new arrays that share no memory with the arguments.
+
+        A parameter is known by its name, whatever the order of the dicts. It may appear at any step; its memory and its
+        count of steps begin then. A parameter without an entry in `grads` comes back unchanged, with its memory and its
+        count of steps as they were.
+
+        Args:
+            params: name -> array of any shape. float32 and float64 stay what they are; integers become float64.
+            grads: name -> gradient, same shape as the parameter. Names may be missing.
+
+        Raises:
+            ValueError: grads has a name that params has not, or a shape differs; the text says grads. A refused step
+                changes nothing, neither in the arguments nor in the memory.
+        """
+        raise NotImplementedError("section 26: write Optimizer.step")
+
+    def state(self) -> dict:
+        """Return all that the optimizer remembers between steps, as plain data: dicts, lists, numbers, arrays.
+
+        The layout is yours. Settings (lr and so on) belong to the constructor and need not be in it.
+        """
+        raise NotImplementedError("section 26: write Optimizer.state")
+
+    def load_state(self, state: dict) -> None:
+        """Replace the memory by one that `state()` returned; the next steps are those that would have followed there."""
+        raise NotImplementedError("section 26: write Optimizer.load_state")
+
+
+class SGD(Optimizer):
     """Gradient descent with optional momentum and weight decay.
 
     For every parameter w with gradient g, and a velocity v that starts at 0:
@@ -27,36 +66,8 @@ class SGD:
     def __init__(self, lr: float, momentum: float = 0.0, weight_decay: float = 0.0):
         raise NotImplementedError("section 26: write SGD")
 
-    def step(self, params: dict[str, np.ndarray], grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return all parameters after one step, as new arrays that share no memory with the arguments.
 
-        A parameter is known by its name, whatever the order of the dicts. It may appear at any step; its memory and its
-        count of steps begin then. A parameter without an entry in `grads` comes back unchanged, with its memory and its
-        count of steps as they were.
-
-        Args:
-            params: name -> array of any shape. float32 and float64 stay what they are; integers become float64.
-            grads: name -> gradient, same shape as the parameter. Names may be missing.
-
-        Raises:
-            ValueError: grads has a name that params has not, or a shape differs; the text says grads. A refused step
-                changes nothing, neither in the arguments nor in the memory.
-        """
-        raise NotImplementedError("section 26: write SGD.step")
-
-    def state(self) -> dict:
-        """Return all that the optimizer remembers between steps, as plain data: dicts, lists, numbers, arrays.
-
-        The layout is yours. Settings (lr and so on) belong to the constructor and need not be in it.
-        """
-        raise NotImplementedError("section 26: write SGD.state")
-
-    def load_state(self, state: dict) -> None:
-        """Replace the memory by one that `state()` returned; the next steps are those that would have followed there."""
-        raise NotImplementedError("section 26: write SGD.load_state")
-
-
-class RMSProp:
+class RMSProp(Optimizer):
     """Every weight has its own step size: lr divided by the recent size of its gradient.
 
     v = alpha * v + (1 - alpha) * g**2, starting at 0, then w = w - lr * g / (sqrt(v) + eps).
@@ -75,20 +86,8 @@ class RMSProp:
     def __init__(self, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8):
         raise NotImplementedError("section 26: write RMSProp")
 
-    def step(self, params: dict[str, np.ndarray], grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return all parameters after one step; the same rules as in SGD.step."""
-        raise NotImplementedError("section 26: write RMSProp.step")
 
-    def state(self) -> dict:
-        """Return the memory as plain data."""
-        raise NotImplementedError("section 26: write RMSProp.state")
-
-    def load_state(self, state: dict) -> None:
-        """Replace the memory by one that `state()` returned."""
-        raise NotImplementedError("section 26: write RMSProp.load_state")
-
-
-class Adam:
+class Adam(Optimizer):
     """Momentum and an own step size for every weight, both from averages corrected for their start at 0.
 
     At step t = 1, 2, ... of a parameter:
@@ -116,20 +115,8 @@ class Adam:
     ):
         raise NotImplementedError("section 26: write Adam")
 
-    def step(self, params: dict[str, np.ndarray], grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return all parameters after one step; the same rules as in SGD.step. Every parameter counts its own steps."""
-        raise NotImplementedError("section 26: write Adam.step")
 
-    def state(self) -> dict:
-        """Return the memory as plain data."""
-        raise NotImplementedError("section 26: write Adam.state")
-
-    def load_state(self, state: dict) -> None:
-        """Replace the memory by one that `state()` returned."""
-        raise NotImplementedError("section 26: write Adam.load_state")
-
-
-class AdamW:
+class AdamW(Adam):
     """Adam with decoupled weight decay: w = w - lr * weight_decay * w, then Adam's step with the plain gradient.
 
     Args:
@@ -150,15 +137,3 @@ class AdamW:
         weight_decay: float = 0.01,
     ):
         raise NotImplementedError("section 26: write AdamW")
-
-    def step(self, params: dict[str, np.ndarray], grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return all parameters after one step; the same rules as in SGD.step. Every parameter counts its own steps."""
-        raise NotImplementedError("section 26: write AdamW.step")
-
-    def state(self) -> dict:
-        """Return the memory as plain data."""
-        raise NotImplementedError("section 26: write AdamW.state")
-
-    def load_state(self, state: dict) -> None:
-        """Replace the memory by one that `state()` returned."""
-        raise NotImplementedError("section 26: write AdamW.load_state")

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..validate import Proof
 
 COLOURS = {"passed": "32", "failed": "31", "unknown": "33"}
+TEXT = 8  # column where what is said of a test begins
+CODE = 4  # blanks before a line of the student's code in a message
+LEAST, WIDEST = 40, 100
+UNWRITTEN = "Not written yet"
 WORDS = {"passed": "ok", "failed": "FAIL", "unknown": "?"}
 
 
@@ -32,45 +36,70 @@ def checked(results: Sequence[Checked], following: Section | None = None) -> str
 def _one_check(found: Checked) -> str:
     section, result = found.section, found.result
     width = _width()
-    lines = [_row(f"Section {section.number}: {section.title}", found.file.name, width), ""]
-    if result["state"] in ("refused", "import_error"):
-        lines += [*_indented(result["detail"], 2), *_where(result), ""]
+    lines = [*_row(f"Section {section.number}: {section.title}", found.file.name, width), ""]
+    if found.whole:
+        lines += [*_indented(result["detail"], 2, width), *_frames(result, width), ""]
     else:
+        told: dict[tuple[str, str], str] = {}
         for test in result["tests"]:
-            lines += _test_lines(test, section, width)
+            lines += _test_lines(test, section, told, width)
         lines.append("")
     passed = sum(test["status"] == "passed" for test in result["tests"])
     total = len(result["tests"])
-    lines.append(f"{passed} of {total} visible checks passed; hidden checks run when it is graded.")
-    lines.append(
+    chosen = f" that match {found.keyword!r}" if found.keyword else ""
+    lines += _indented(
+        f"{passed} of {total} visible checks{chosen} passed; hidden checks run when it is graded.", 0, width
+    )
+    lines += _indented(
         f"{_points(result['score'])} of {_points(result['max_score'])} points here; "
-        f"{_points(found.hidden_points)} more are given by the hidden checks."
+        f"{_points(found.hidden_points)} more are given by the hidden checks.",
+        0,
+        width,
     )
     if found.differs:
-        lines.append(
+        lines += _indented(
             f"Your {section.visible_suite.name} differs from the course's; the course's was run. "
-            "Plain `pytest` in this folder runs yours."
+            "Plain `pytest` in this folder runs yours.",
+            0,
+            width,
         )
     return "\n".join(lines)
 
 
-def _where(result: dict[str, Any]) -> list[str]:
+def _frames(result: dict[str, Any], width: int) -> list[str]:
+    """Where in the student's file an import failed: what follows the sentence in every test's message."""
     message = result["tests"][0]["message"] if result["tests"] else ""
-    return [f"  {line}" for line in message.splitlines()[1:]]
+    lines = message.removeprefix(result["detail"]).splitlines()[1:]
+    return [line for text in lines for line in _message_line(text, 2, width)]
 
 
-def _test_lines(test: dict[str, Any], section: Section, width: int) -> list[str]:
-    head = _row(f"  {WORDS[test['status']]:<5} {test['says']}", _earned(test), width)
-    lines = [_coloured(head, test["status"])]
-    if test["status"] == "passed":
+def _test_lines(test: dict[str, Any], section: Section, told: dict[tuple[str, str], str], width: int) -> list[str]:
+    status = test["status"]
+    first, *rest = _row(f"  {WORDS[status]:<5} {test['says']}", _earned(test), width, indent=TEXT)
+    lines = [_coloured(line, status) for line in (first, *rest)]
+    if status == "passed":
         return lines
+    what = (test["message"], test["diagnosis"])
+    if what in told and len(test["message"].splitlines()) > 1:
+        return [*lines, *_indented(f"The same as for: {told[what]}", TEXT, width)]
+    told.setdefault(what, test["says"])
     for line in test["message"].splitlines():
-        lines += _indented(line, 8 + len(line) - len(line.lstrip()))
+        lines += _message_line(line, TEXT, width)
     if test["diagnosis"]:
-        lines += _indented(f"It looks as if: {test['diagnosis']}", 8)
-    again = test["name"].partition("[")[0].removeprefix("test_")
-    lines.append(f"        Again: nnkit check {section.number} -k {again}")
+        lines += _indented(f"It looks as if: {test['diagnosis']}", TEXT, width)
+    if not test["message"].startswith(UNWRITTEN):
+        again = test["name"].partition("[")[0].rpartition(".")[2].removeprefix("test_")
+        lines.append(f"{' ' * TEXT}Again: nnkit check {section.number} -k {again}")
     return lines
+
+
+def _message_line(line: str, depth: int, width: int) -> list[str]:
+    """One line of a message: prose is wrapped, a line of code is cut."""
+    own = len(line) - len(line.lstrip())
+    if own < CODE:
+        return _indented(line, depth + own, width)
+    room = max(width - depth, LEAST)
+    return [" " * depth + (line if len(line) <= room else f"{line[: room - 4]} ...")]
 
 
 def _earned(test: dict[str, Any]) -> str:
@@ -81,26 +110,35 @@ def _points(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _row(left: str, right: str, width: int) -> str:
-    room = width - len(right) - 2
-    return f"{left:<{room}}  {right}" if len(left) <= room else f"{left}  {right}"
+def _row(left: str, right: str, width: int, indent: int = 0) -> list[str]:
+    """A text with a short one at the right end of its first line; what does not fit goes on below."""
+    room = max(width - len(right) - 2, LEAST)
+    first, *rest = _wrapped(left, room, " " * indent)
+    return [f"{first:<{room}}  {right}", *rest]
 
 
-def _indented(text: str, depth: int) -> list[str]:
+def _indented(text: str, depth: int, width: int) -> list[str]:
     blank = " " * depth
-    wrapped = textwrap.wrap(
-        text.strip(), max(_width() - depth, 40), break_long_words=False, break_on_hyphens=False
-    )
-    return [blank + line for line in wrapped] or [""]
+    return _wrapped(blank + text.strip(), max(width, depth + LEAST), blank)
+
+
+def _wrapped(text: str, width: int, later: str) -> list[str]:
+    wrapped = textwrap.wrap(text, width, subsequent_indent=later, break_long_words=False, break_on_hyphens=False)
+    return wrapped or [""]
 
 
 def _width() -> int:
-    return min(shutil.get_terminal_size((100, 24)).columns, 100)
+    return min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
 
 
 def _coloured(text: str, status: str) -> str:
-    wanted = "FORCE_COLOR" in os.environ or (sys.stdout.isatty() and "NO_COLOR" not in os.environ)
-    return f"\033[{COLOURS[status]}m{text}\033[0m" if wanted else text
+    return f"\033[{COLOURS[status]}m{text}\033[0m" if _wants_colour() else text
+
+
+def _wants_colour() -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def graded(found: Graded) -> str:
@@ -126,6 +164,7 @@ def graded(found: Graded) -> str:
 
 def examined(found: Report) -> str:
     """What `nnkit doctor` prints."""
+    width = _width()
     lines = [f"{name}: {text}" for name, text in found.versions.items()]
     if found.layers:
         rows: list[Sequence[str]] = [("layer of isolation", "here")]
@@ -133,15 +172,15 @@ def examined(found: Report) -> str:
         lines += ["", table(rows)]
     for layer in found.layers:
         if not layer.works:
-            lines += ["", *_indented(f"{layer.layer} is missing: {layer.why}", 0)]
-            lines += [*_indented(f"so {layer.consequence}", 2), *_indented(f"to get it: {layer.cure}", 2)]
+            lines += ["", *_indented(f"{layer.layer} is missing: {layer.why}", 0, width)]
+            lines += [*_indented(f"so {layer.consequence}", 2, width), *_indented(f"to get it: {layer.cure}", 2, width)]
     if found.attacks:
         stopped = sum(attack.stopped for attack in found.attacks)
         lines += ["", f"{stopped} of {len(found.attacks)} attacks on the jail stopped:"]
         for attack in found.attacks:
-            lines += _indented(f"{'stopped' if attack.stopped else 'NOT STOPPED'}: {attack.attack} ({attack.how})", 2)
+            lines += _indented(f"{'stopped' if attack.stopped else 'NOT STOPPED'}: {attack.attack} ({attack.how})", 2, width)
     if found.refusal:
-        lines += ["", *_indented(f"Submissions of others are not graded here: {found.refusal}", 0)]
+        lines += ["", *_indented(f"Submissions of others are not graded here: {found.refusal}", 0, width)]
     return "\n".join(lines)
 
 
@@ -169,7 +208,7 @@ def proofs(found: Sequence[Proof]) -> str:
         for finding in proof.findings:
             if not finding.ok:
                 lines.append(f"\nsection {proof.section}, {proof.mode}: {finding.what} {finding.name}")
-                lines += _indented(finding.detail, 2)
+                lines += _indented(finding.detail, 2, _width())
     green = sum(proof.ok for proof in found)
     lines.append(f"\n{green} of {len(found)} proofs hold.")
     return "\n".join(lines)

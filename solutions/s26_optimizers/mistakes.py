@@ -395,7 +395,7 @@ edit(
 
 edit(
     "mutates_params",
-    "_Optimizer",
+    "Optimizer",
     says="step wrote into the arrays it was given. Return new arrays; whoever holds the old ones still needs them.",
     killed_by=["26.H5"],
     old="moved[name] = self._move(w, g, self._memory[name])",
@@ -403,7 +403,7 @@ edit(
 )
 edit(
     "returns_the_same_array",
-    "_Optimizer",
+    "Optimizer",
     says="A parameter without gradient comes back as the very array that was given. Return a copy of it.",
     killed_by=["26.H5"],
     old="moved[name] = w.copy()",
@@ -413,7 +413,7 @@ edit(
 
 edit(
     "shared_state",
-    "_Optimizer",
+    "Optimizer",
     says="All parameters share one memory, so each is pushed by the gradients of the others. Keep one per name.",
     killed_by=["26.H2"],
     old="""if name not in self._memory:
@@ -425,7 +425,7 @@ edit(
 )
 edit(
     "by_position",
-    "_Optimizer",
+    "Optimizer",
     says="You paired parameters and gradients by their place in the dicts. They belong together by name.",
     killed_by=["26.H2"],
     old="""        moved = {}
@@ -436,7 +436,7 @@ edit(
 )
 edit(
     "missing_means_zero",
-    "_Optimizer",
+    "Optimizer",
     says="You treated a missing gradient as a gradient of 0: averages fade, momentum rolls on, decay pulls. Without a "
     "gradient a parameter and its memory stay as they are.",
     killed_by=["26.H3"],
@@ -448,7 +448,7 @@ edit(
 )
 edit(
     "drops_the_skipped",
-    "_Optimizer",
+    "Optimizer",
     says="Parameters without a gradient are missing from what step returns. Return all of them.",
     killed_by=["26.H3"],
     old="moved[name] = w.copy()",
@@ -456,7 +456,7 @@ edit(
 )
 edit(
     "one_clock",
-    "_Optimizer",
+    "Optimizer",
     says="One count of steps serves all parameters, so one that joins late or is skipped gets a wrong correction. Count "
     "per parameter.",
     killed_by=["26.H3"],
@@ -494,7 +494,7 @@ class state_without_t(Adam):
 
 edit(
     "load_state_adds",
-    "_Optimizer",
+    "Optimizer",
     says="load_state keeps what the optimizer remembered before, for names that the new state lacks. Replace all of it.",
     killed_by=["26.H4"],
     old="self._memory = _copied(state)",
@@ -502,7 +502,7 @@ edit(
 )
 edit(
     "state_without_memory",
-    "_Optimizer",
+    "Optimizer",
     says="Your state holds the settings only. What must survive are the averages and the counts of steps.",
     killed_by=["26.H4"],
     old="return _copied(self._memory)",
@@ -510,7 +510,7 @@ edit(
 )
 edit(
     "state_is_an_object",
-    "_Optimizer",
+    "Optimizer",
     says="state() returned an object of a class of its own. Return plain data, which can be saved to a file.",
     killed_by=["26.H4"],
     old="return _copied(self._memory)",
@@ -518,7 +518,7 @@ edit(
 )
 edit(
     "state_hands_over_and_forgets",
-    "_Optimizer",
+    "Optimizer",
     says="After state() the optimizer has lost its own memory. Saving must not disturb the run: hand out a copy.",
     killed_by=["26.H4"],
     old="return _copied(self._memory)",
@@ -526,7 +526,7 @@ edit(
 )
 edit(
     "float64_memory",
-    "_Optimizer",
+    "Optimizer",
     says="float32 parameters come back as float64. They must stay float32: every array that you create for a parameter "
     "needs its dtype.",
     killed_by=["26.H7"],
@@ -535,7 +535,7 @@ edit(
 )
 edit(
     "integers_stay_integers",
-    "_Optimizer",
+    "Optimizer",
     says="Integer parameters came back as integers and lost their fractions. Turn them into float64 first.",
     killed_by=["26.H7"],
     old="moved[name] = self._move(w, g, self._memory[name])",
@@ -543,7 +543,7 @@ edit(
 )
 edit(
     "lr_frozen",
-    "_Optimizer",
+    "Optimizer",
     says="Your optimizer goes on with the lr it started with. A schedule sets opt.lr between steps: read it anew in each.",
     killed_by=["26.H1"],
     old="weights = {name: _floating(w) for name, w in params.items()}",
@@ -552,7 +552,7 @@ edit(
 )
 edit(
     "accepts_any_lr",
-    "_Optimizer",
+    "Optimizer",
     says="An lr of 0 never moves and a negative one climbs: refuse both when the optimizer is made.",
     killed_by=["26.H10"],
     old="if not lr > 0:",
@@ -560,7 +560,7 @@ edit(
 )
 edit(
     "accepts_lr_0",
-    "_Optimizer",
+    "Optimizer",
     says="You refuse a negative lr but accept 0, with which nothing is ever learned. lr must be greater than 0.",
     killed_by=["26.H10"],
     old="if not lr > 0:",
@@ -568,7 +568,7 @@ edit(
 )
 edit(
     "ignores_unknown_gradients",
-    "_Optimizer",
+    "Optimizer",
     says="A gradient whose name no parameter has was passed over. It is most likely a typing error: refuse it.",
     killed_by=["26.H10"],
     old='raise ValueError(f"grads has {name!r}, params has not")',
@@ -576,7 +576,7 @@ edit(
 )
 edit(
     "broadcasts_gradients",
-    "_Optimizer",
+    "Optimizer",
     says="A gradient of another shape was stretched to fit. Refuse it: numpy's broadcasting hides a bug here.",
     killed_by=["26.H10"],
     old="if np.shape(g) != weights[name].shape:",
@@ -584,7 +584,7 @@ edit(
 )
 edit(
     "half_a_step",
-    "_Optimizer",
+    "Optimizer",
     says="You refused the bad gradient after other parameters had already been remembered. Check everything first: a "
     "refused step must leave no trace.",
     killed_by=["26.H10"],

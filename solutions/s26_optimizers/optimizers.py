@@ -3,7 +3,7 @@
 import numpy as np
 
 
-class _Optimizer:
+class Optimizer:
     """What the four have in common: one memory per parameter, checks, copies. A subclass says how a weight moves."""
 
     buffers: tuple[str, ...] = ()  # the running averages that the subclass keeps, each shaped like its parameter
@@ -45,7 +45,7 @@ class _Optimizer:
         self._memory = _copied(state)
 
 
-class SGD(_Optimizer):
+class SGD(Optimizer):
     """Gradient descent with momentum (Polyak 1964)."""
 
     buffers = ("v",)
@@ -61,7 +61,7 @@ class SGD(_Optimizer):
         return w - self.lr * memory["v"]
 
 
-class RMSProp(_Optimizer):
+class RMSProp(Optimizer):
     """Divide by the root of a moving average of squared gradients (Hinton 2012)."""
 
     buffers = ("v",)
@@ -76,7 +76,7 @@ class RMSProp(_Optimizer):
         return w - self.lr * g / (np.sqrt(memory["v"]) + self.eps)
 
 
-class Adam(_Optimizer):
+class Adam(Optimizer):
     """Momentum and RMSProp together, both averages corrected for their start at 0 (Kingma and Ba 2015)."""
 
     buffers = ("m", "v")

@@ -53,7 +53,7 @@ def gradients(rng, params, steps, first=30.0):
     ]
 
 
-@weight(2.5)
+@weight(12)
 @number("26.H1")
 @pytest.mark.parametrize(
     ("name", "fixed"),
@@ -77,7 +77,7 @@ def test_twelve_steps(student, reference, rng, name, fixed):
     same_steps(yours, expected, params, gradients(rng, params, 12), lr_after_six=options["lr"] * rng.uniform(0.1, 0.5))
 
 
-@weight(1.5)
+@weight(4)
 @number("26.H2")
 @ALL_FOUR
 def test_every_parameter_has_its_own_memory(student, reference, rng, name):
@@ -99,7 +99,7 @@ def test_every_parameter_has_its_own_memory(student, reference, rng, name):
         assert_close(params, theirs, atol=ATOL, name=f"the parameters after step {t}")
 
 
-@weight(1.5)
+@weight(4)
 @number("26.H3")
 @ALL_FOUR
 def test_a_parameter_without_gradient_is_skipped(student, reference, rng, name):
@@ -134,7 +134,7 @@ def is_plain(value):
     return isinstance(value, PLAIN)
 
 
-@weight(1.5)
+@weight(4)
 @number("26.H4")
 @ALL_FOUR
 def test_state_continues_the_run(student, reference, rng, name):
@@ -168,7 +168,7 @@ def test_state_continues_the_run(student, reference, rng, name):
     same_steps(first, getattr(reference, name)(**options), params, before[:2])
 
 
-@weight(0.5)
+@weight(1.2)
 @number("26.H5")
 @ALL_FOUR
 def test_step_changes_no_argument(student, reference, rng, name):
@@ -182,7 +182,7 @@ def test_step_changes_no_argument(student, reference, rng, name):
         assert_leaves_inputs_alone(student.observed)
 
 
-@weight(2)
+@weight(1.5)
 @number("26.H6")
 def test_momentum_crosses_a_narrow_valley(student, rng):
     """In a valley with curvatures 1 to 100, momentum 0.9 needs at most 200 steps where plain SGD needs at least 300"""
@@ -206,7 +206,7 @@ def test_momentum_crosses_a_narrow_valley(student, rng):
     assert momentum <= 200, f"with momentum 0.9 it took {momentum} steps (601: not there after 600)"
 
 
-@weight(0.5)
+@weight(1.2)
 @number("26.H7")
 @ALL_FOUR
 def test_dtype(student, reference, rng, name):
@@ -223,7 +223,7 @@ def test_dtype(student, reference, rng, name):
             assert_dtype(mine["w"], wanted, name=f"a parameter that came as {np.dtype(dtype)}")
 
 
-@weight(2)
+@weight(1.5)
 @number("26.H8")
 def test_a_step_is_fast(student, rng, speed):
     """An Adam step over 200 000 parameters takes at most 3 times the CPU time of the reference"""
@@ -234,7 +234,7 @@ def test_a_step_is_fast(student, rng, speed):
     speed.at_most(3, lambda module, opt, params, grads: opt.step(params, grads), inputs, prepare=lambda m: m.Adam())
 
 
-@weight(1)
+@weight(2.5)
 @number("26.H9")
 @ALL_FOUR
 def test_defaults(student, reference, rng, name):
@@ -260,7 +260,7 @@ BAD_SETTINGS = [
 ]
 
 
-@weight(0.5)
+@weight(0.8)
 @number("26.H10")
 def test_bad_settings(student):
     """lr of 0 or less, and momentum, alpha or betas outside [0, 1), are refused with a ValueError that names them"""
@@ -268,7 +268,7 @@ def test_bad_settings(student):
         assert_refuses(getattr(student, name), **({"lr": 0.1} | bad), naming=naming)
 
 
-@weight(0.5)
+@weight(1.2)
 @number("26.H10")
 @ALL_FOUR
 def test_bad_gradients(student, reference, rng, name):
