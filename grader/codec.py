@@ -403,6 +403,7 @@ class Decoder:
             raise ProtocolError("bad tensor")
         words = self._array(TENSOR_DTYPES[name], shape, data)
         if self._torch is not None:
+            words = words if words.flags.writeable else words.copy()  # torch warns of memory it must not write to
             made = self._torch.from_numpy(words.view("<i2") if name == "bfloat16" else words)
             made = made.view(self._torch.bfloat16) if name == "bfloat16" else made
             return made.requires_grad_(requires_grad)

@@ -62,6 +62,9 @@ class RemoteTransport:
             self.ends.append((ended.state, str(ended)))
             self.close()
             raise
+        except BaseException:
+            self.close()  # in the midst of a question: what it sent next would answer the wrong one
+            raise
         finally:
             self._wall_left -= time.monotonic() - start
 

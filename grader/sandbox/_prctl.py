@@ -12,7 +12,7 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def prctl(option: int, value: int) -> None:
-    """Call prctl(option, value, 0, 0, 0). Raises OSError when the kernel refuses."""
+    """Set one option of the calling process. Raises OSError when the kernel refuses."""
     if _libc is None:
         raise OSError("prctl is there on Linux only")
     if _libc.prctl(*(ctypes.c_ulong(word) for word in (option, value, 0, 0, 0))) != 0:
