@@ -225,6 +225,8 @@ def grade(
     )
     if json:
         _print_json("grade", graded.as_dicts())
+        for note in graded.notes:
+            _complain(f"Note: {note}")
     else:
         typer.echo(terminal.graded(graded))
     raise typer.Exit(3 if graded.unknown else 0)

@@ -148,6 +148,8 @@ class _Grading:
         try:
             try:
                 self._seat(seats, take, give)
+            except OurFault as fault:
+                return str(fault)
             finally:
                 os.close(take)  # from here on the queue breaks when the last session has ended
                 for seat in seats:
@@ -155,8 +157,6 @@ class _Grading:
                     seat.client.close()
                 feeder.start()
             self._listen(seats)
-        except OurFault as fault:
-            return str(fault)
         finally:
             codes = [seat.end() for seat in seats]
             feeder.join()
@@ -330,6 +330,7 @@ class _Session:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         try:
             with makers(self._section, self._seeds, self._client) as made:
+                list(made.mistakes)  # a catalogue that cannot be read is found before anybody is begun with
                 session.run(
                     [self._section.visible_suite, self._section.hidden_suite],
                     self._visits(made),
@@ -395,7 +396,9 @@ def _state(student: Student, unknown: list[str]) -> tuple[State, str]:
     if unknown:
         return "unknown", unknown[0]
     if student.cannot_load is not None and not transport.ends:
-        return "import_error", str(student.cannot_load)
+        raised = getattr(student.cannot_load, "nnkit_raised", None)
+        full = raised is not None and raised.type_name == "MemoryError"
+        return "out_of_memory" if full else "import_error", str(student.cannot_load)
     if transport.ends:
         state, detail = transport.ends[0]
         return state, detail  # type: ignore[return-value]

@@ -252,6 +252,8 @@ class Student:
         if name.startswith("_"):
             raise AttributeError(name)
         kinds = self._loaded()
+        if name not in kinds and self._ours:
+            raise OurFault(f"The reference has no `{name}`.")
         if name not in kinds:
             raise MissingName(
                 f"{self._files.main}.py has no `{name}`, which section {self._files.section} asks for; "
@@ -428,6 +430,8 @@ class Student:
     def _raised(self, raised: Raised, bases: list[Any], name: str) -> Exception:
         if not all(type(base) is str for base in bases):
             raise ProtocolError("not an error")
+        if self._ours:
+            return OurFault(f"The reference's {name} raised {raised.type_name}.")
         if raised.type_name == "MemoryError" and hasattr(self._transport, "ends"):
             self._transport.ends.append(("out_of_memory", f"{name} ran out of memory: {raised.text}".rstrip(": ")))
         error = _rebuilt(raised.type_name, bases, raised.text, name)

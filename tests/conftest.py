@@ -207,6 +207,12 @@ class SmallCourse:
         path.write_text(path.read_text("utf-8") + text, encoding="utf-8")
 
 
+@pytest.fixture(scope="session")
+def small_course_at():
+    """Writes a course of one section to a folder, for fixtures that live longer than a test."""
+    return SmallCourse
+
+
 @pytest.fixture
 def small_course(tmp_path, monkeypatch):
     """A course of one section, named by NNKIT_COURSE."""
