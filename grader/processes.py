@@ -187,6 +187,8 @@ class Client:
         try:
             socket.send_fds(self._control, [message], [theirs.fileno(), ink])
         except OSError as error:
+            ours.close()
+            os.close(output)
             self.gone = True
             raise ZygoteGone(f"The process that starts workers is gone: {error}.") from None
         finally:

@@ -15,7 +15,6 @@ import linecache
 import random
 import sys
 import time
-import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -226,7 +225,7 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
             self.error = error
             if isinstance(error, MemoryError):
-                traceback.clear_frames(error.__traceback__)  # what fills the memory
+                _let_go(error)
             return self._encoder.frame(self._described(error, watch, after or []))
 
     def _described(self, error: BaseException, watch: Watch | None, after: list[Any]) -> list[Any]:
@@ -334,12 +333,29 @@ class Worker:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global random states: a fork inherits its parent's."""
+    """Put the global states where every test finds them: random numbers (a fork inherits its parent's), torch's dtype."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - the global state is what is seeded
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.random.default_generator.manual_seed(seed)
+        torch.set_default_dtype(torch.float32)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Clear the frames of an error for want of memory, and of those before it: their variables fill the memory.
+
+    Takes no memory itself.
+    """
+    for _ in range(10):
+        trace = error.__traceback__ if error is not None else None
+        while trace is not None:
+            try:
+                trace.tb_frame.clear()
+            except (RuntimeError, MemoryError):  # noqa: SIM105 - of ours, still running; `suppress` would take memory
+                pass
+            trace = trace.tb_next
+        error = error.__context__ if error is not None else None
 
 
 def _random_states() -> tuple[object, ...]:
