@@ -218,8 +218,6 @@ def grade(
     from .grader import grade as grading
     from .grader.report import terminal
 
-    if jobs < 0:
-        raise AskedWrongly("--jobs takes a number from 0 on; 0 is one per core.")
     graded = grading.grade_folder(
         folder, section or [], only=only or [], jobs=jobs, secret_file=secret_file, out=out, progress=terminal.counter()
     )

@@ -136,6 +136,8 @@ class _Grading:
         report = imports.check(each.files[number], self.section)
         if report.refused:
             return "refused", " ".join(finding.sentence for finding in report.refused[:3])
+        if report.unparsable:
+            return "import_error", " ".join(finding.sentence for finding in report.unparsable[:3])
         return None
 
     # One round of session processes
