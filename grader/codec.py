@@ -141,9 +141,7 @@ class Encoder:
         head = _pack(self._tree(value, 0))
         if len(head) > HEAD_LIMIT:
             raise Unfit(f"more than {HEAD_LIMIT >> 20} MiB of numbers and texts outside arrays")
-        lengths = [buffer.nbytes for buffer in self._buffers]
-        start = _PREFIX.pack(MAGIC, len(head), len(lengths)) + struct.pack(f"<{len(lengths)}Q", *lengths)
-        return [start, head, *self._buffers]
+        return framed(head, self._buffers)
 
     def _tree(self, value: Any, depth: int) -> Any:
         kind = type(value)
@@ -468,6 +466,13 @@ def _has_too_many_elements(head: Buffer) -> bool:
         if place >= end:
             return False
     return True
+
+
+def framed(head: Buffer, buffers: Sequence[Buffer]) -> list[Buffer]:
+    """Return the parts of a frame, to be written one after the other, from its head and its buffers."""
+    lengths = [len(buffer) for buffer in buffers]
+    start = _PREFIX.pack(MAGIC, len(head), len(lengths)) + struct.pack(f"<{len(lengths)}Q", *lengths)
+    return [start, head, *buffers]
 
 
 def read_frame(read: Callable[[int], Buffer]) -> tuple[Buffer, list[Buffer]]:

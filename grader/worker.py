@@ -350,9 +350,9 @@ def _let_go(error: BaseException | None) -> None:
     for _ in range(10):
         trace = error.__traceback__ if error is not None else None
         while trace is not None:
-            try:
+            try:  # noqa: SIM105 - `suppress` would take memory
                 trace.tb_frame.clear()
-            except (RuntimeError, MemoryError):  # noqa: SIM105 - of ours, still running; `suppress` would take memory
+            except (RuntimeError, MemoryError):  # of ours, still running
                 pass
             trace = trace.tb_next
         error = error.__context__ if error is not None else None
