@@ -134,6 +134,19 @@ def test_grade(small_course, tmp_path, document, secret):
     assert sorted(map(json.loads, lines), key=str) == sorted(found, key=str)
 
 
+@pytest.mark.parametrize("only", ["grace", "alan"])
+def test_every_planned_test_is_listed_when_nobody_s_code_was_run(tmp_path, document, secret, only):
+    """A class of one whose file is refused, or is no Python, has all tests of the section in its result, failed"""
+    folder = tmp_path / "class" / only
+    folder.mkdir(parents=True)
+    (folder / "small.py").write_text({"grace": "import scipy\nx = scipy\n", "alan": "def (:\n"}[only])
+
+    [result] = document("grade", tmp_path / "class", "--secret-file", secret, "--jobs", "1")
+
+    assert (len(result["tests"]), result["score"], result["max_score"]) == (7, 0.0, 20.0)
+    assert {(test["status"], test["message"]) for test in result["tests"]} == {("failed", result["detail"])}
+
+
 def test_validate(small_course, document):
     """A proof and its findings"""
     [proof] = document("validate", "13", "--mode", "local", "--jobs", "1", "--again")
