@@ -660,7 +660,9 @@ def plain_pytest(*arguments, **options):
 
 def test_plain_pytest_uses_the_file_beside_the_suite(ada):
     """No option is needed, the local file and the local suite are used, and a failure shows the student's line"""
-    assert "5 passed" in plain_pytest().stdout
+    done = plain_pytest()
+    assert "5 passed" in done.stdout
+    assert "Nothing guarded this run; `nnkit check` stops a loop that never ends." in done.stdout
 
     (ada / "relu.py").write_text(RIGHT.replace("    return x / 2", "    return x / two"))
     done = plain_pytest("-q")
@@ -680,6 +682,8 @@ def test_plain_pytest_where_there_is_nothing_to_test(ada):
 
     assert "relu.py is not beside test_relu.py: `nnkit fetch 13` brings it." in done.stdout
     assert "test_mine.py is the suite of no section" in done.stdout
+    assert "plugin.py" not in done.stdout
+    assert "Nothing guarded" not in done.stdout
 
 
 def test_pdb_stops_in_the_student_s_frame(ada):
