@@ -52,8 +52,10 @@ class Raised:
     frames: tuple[tuple[str, int, str, str], ...]  # file, line, function, text of the line; the student's own only
 
     @classmethod
-    def of(cls, type_name: str, text: str, frames: list[Any]) -> Raised:
+    def of(cls, type_name: str, bases: list[Any], text: str, frames: list[Any]) -> Raised:
         """Read the record of an answer. Raises ProtocolError when it is not one."""
+        if not all(type(base) is str for base in bases):
+            raise ProtocolError("not an error")
         read = []
         for frame in frames[: worker.FRAMES_LIMIT]:
             match frame:
@@ -331,8 +333,8 @@ class Student:
                 case ["value", dict(names), None] if all(type(word) is str for pair in names.items() for word in pair):
                     self._names = names
                     return names
-                case ["error", str(type_name), list(), str(text), list(frames), None]:
-                    self._cannot_load = self._load_error(Raised.of(type_name, text, frames))
+                case ["error", str(type_name), list(bases), str(text), list(frames), None]:
+                    self._cannot_load = self._load_error(Raised.of(type_name, bases, text, frames))
                 case _:
                     raise ProtocolError("not an answer")
         except WorkerEnded as ended:
@@ -409,7 +411,7 @@ class Student:
                 self._observe_changes(record, name)
                 raise StudentError(f"{name} returned {text[:TEXT_LIMIT]}.")
             case ["error", str(type_name), list(bases), str(text), list(frames), record]:
-                raised = Raised.of(type_name, text, frames)
+                raised = Raised.of(type_name, bases, text, frames)
                 if record is not None:
                     self._observed = Observation.of(record)
                 raise self._raised(raised, bases, name)
@@ -427,7 +429,7 @@ class Student:
                 "return a new array and leave the arguments as they were."
             )
 
-    def _raised(self, raised: Raised, bases: list[Any], name: str) -> Exception:
+    def _raised(self, raised: Raised, bases: list[str], name: str) -> Exception:
         if not all(type(base) is str for base in bases):
             raise ProtocolError("not an error")
         if self._ours:
@@ -448,9 +450,9 @@ class Student:
 
     def _hand_over(self, value: object) -> list[Any]:
         if type(value) is Handle:
-            if value._tests != self._tests:
-                raise OurFault(f"A test uses an object of class {value._type_name} that belongs to another one.")
-            if value._student is not self or value._loads != self._loads:
+            if value._student is not self or value._tests != self._tests:
+                raise OurFault(f"A test uses an object of class {value._type_name} that belongs elsewhere.")
+            if value._loads != self._loads:
                 raise StudentError(f"The object of class {value._type_name} is gone with the process it was made in.")
             return [codec.HANDLE, value._number]
         if type(value) is Callee:

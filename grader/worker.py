@@ -68,6 +68,10 @@ class Unavailable:
     __neg__ = __pos__ = __abs__ = __invert__ = _refuse
 
 
+class OwnModule(types.ModuleType):
+    """One of a student's files, imported."""
+
+
 class Source:
     """A student's files, imported from memory: nothing is read from disk, and tracebacks still show the lines."""
 
@@ -85,11 +89,13 @@ class Source:
         code = self.files[f"{name}.py"]
         text = code.decode("utf-8", "replace")
         linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
-        module = types.ModuleType(name)
+        module = OwnModule(name)
         module.__file__ = path
         module.__spec__ = importlib.machinery.ModuleSpec(name, None, origin=path)
         module.__dict__["__builtins__"] = self._builtins
-        self._modules[name] = sys.modules[name] = module  # dataclasses and typing look here
+        self._modules[name] = module
+        if isinstance(sys.modules.get(name, module), OwnModule):  # a library of that name stays what it is
+            sys.modules[name] = module  # dataclasses and typing look here
         exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - this is what we are for
         return module
 
