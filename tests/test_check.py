@@ -112,6 +112,7 @@ def quick(monkeypatch):
     """Limits that a test can wait for."""
     monkeypatch.setattr(check, "TEST_CPU", 0.6)
     monkeypatch.setattr(check, "AFTER_TIMEOUT_CPU", 0.5)
+    monkeypatch.setattr(check, "WALL_FACTOR", 1000.0)  # this machine may be busy
     monkeypatch.setattr(check, "PULSE", 0.05)
 
 
@@ -241,11 +242,12 @@ def test_several_sections(ada, run):
     (ada.parent / "s14_next").mkdir()
     (ada.parent / "s14_next" / "next.py").write_text("")
 
-    code, out, _err = run("check", "13", "14", "13", "--json")
+    code, out, _err = run("check", "13", "14", "13", "-k", "zero or next", "--json")
     assert (code, [result["section"] for result in json.loads(out)["results"]]) == (0, ["13", "14"])
-    code, out, _err = run("check", "13", "14", "-k", "next", "--json")
-    assert (code, [result["section"] for result in json.loads(out)["results"]]) == (0, ["14"])
-    assert run("check", "13", "14", "-k", "tanh")[0] == 2
+    code, out, _err = run("check", "13", "14", "-k", "zero", "--json")
+    assert (code, [result["section"] for result in json.loads(out)["results"]]) == (0, ["13"])
+    code, _out, err = run("check", "13", "14", "-k", "tanh")
+    assert (code, err) == (2, "No test of these 2 sections matches 'tanh'; leave -k out to run all.\n")
 
 
 def test_the_course_s_suite_counts(ada, run):
@@ -533,11 +535,10 @@ def test_what_waits_for_ever(ada, section, quick, found, monkeypatch):
         "import threading\n" + RIGHT.replace("    return x / 2", "    threading.Event().wait()")
     )
 
-    code, result, _err = found("-k", "halves[1] or zero")
+    code, result, _err = found("-k", "halves[1]")
 
-    assert code == 1
+    assert (code, status(result)) == (1, {"test_halves[1]": "failed"})
     assert "does something wait for ever?" in result["detail"]
-    assert status(result) == {"test_zero": "passed", "test_halves[1]": "failed"}
 
 
 def test_too_much_memory(ada, quick, found, monkeypatch):
