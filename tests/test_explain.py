@@ -344,3 +344,13 @@ def test_our_fault_says_what_failed():
 def test_the_title(docstring, title):
     """The docstring's first line, or the name in words"""
     assert first_line(docstring, "test_of_zero") == title
+
+
+def test_a_bug_of_ours_costs_nothing(monkeypatch):
+    """An exception that comes up in the grader's own code is unknown; in a comparison or a test it is the student's"""
+    module = student()
+    monkeypatch.setattr(module, "_transport", None)
+    assert explain(caught(lambda: module.relu(1)), "visible").status == "unknown"
+
+    assert explain(caught(lambda: compare.assert_close(1.0, 2.0)), "visible").status == "failed"
+    assert explain(caught(lambda: None["dead"]), "visible").status == "failed"
