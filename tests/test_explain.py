@@ -353,4 +353,4 @@ def test_a_bug_of_ours_costs_nothing(monkeypatch):
     assert explain(caught(lambda: module.relu(1)), "visible").status == "unknown"
 
     assert explain(caught(lambda: compare.assert_close(1.0, 2.0)), "visible").status == "failed"
-    assert explain(caught(lambda: None["dead"]), "visible").status == "failed"
+    assert explain(caught(lambda: {}["dead"]), "visible").status == "failed"
