@@ -238,8 +238,6 @@ def grade(
     from .grader import grade as grading
     from .grader.report import terminal
 
-    if jobs < 0:
-        raise AskedWrongly("--jobs takes a number from 0 on; 0 is one per core.")
     graded = grading.grade_folder(
         folder,
         section or [],
@@ -252,6 +250,8 @@ def grade(
     )
     if json:
         _print_json("grade", graded.as_dicts())
+        for note in graded.notes:
+            _complain(f"Note: {note}")
     else:
         typer.echo(terminal.graded(graded))
     raise typer.Exit(3 if graded.unknown else 0)

@@ -186,10 +186,16 @@ class _Run:
         try:
             while self._more():
                 pass
-            for thread in self._threads:
-                thread.join(FAREWELL_SECONDS if self._stopped is None else 0)
+            self._let_end()
         finally:
             self._end()
+
+    def _let_end(self) -> None:
+        """Give a child that is through the moment it takes to end by itself."""
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        listening = self._threads[0]  # until the child closes its channel, or what it started does
+        while self._stopped is None and listening.is_alive() and not self._has_ended() and time.monotonic() < deadline:
+            listening.join(PULSE / 10)
 
     def how_it_ended(self) -> End:
         """What ended the child, as a state and a sentence for the student."""

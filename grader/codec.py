@@ -141,9 +141,7 @@ class Encoder:
         head = _pack(self._tree(value, 0))
         if len(head) > HEAD_LIMIT:
             raise Unfit(f"more than {HEAD_LIMIT >> 20} MiB of numbers and texts outside arrays")
-        lengths = [buffer.nbytes for buffer in self._buffers]
-        start = _PREFIX.pack(MAGIC, len(head), len(lengths)) + struct.pack(f"<{len(lengths)}Q", *lengths)
-        return [start, head, *self._buffers]
+        return framed(head, self._buffers)
 
     def _tree(self, value: Any, depth: int) -> Any:
         kind = type(value)
@@ -403,6 +401,7 @@ class Decoder:
             raise ProtocolError("bad tensor")
         words = self._array(TENSOR_DTYPES[name], shape, data)
         if self._torch is not None:
+            words = words if words.flags.writeable else words.copy()  # torch warns of memory it must not write to
             made = self._torch.from_numpy(words.view("<i2") if name == "bfloat16" else words)
             made = made.view(self._torch.bfloat16) if name == "bfloat16" else made
             return made.requires_grad_(requires_grad)
@@ -467,6 +466,13 @@ def _has_too_many_elements(head: Buffer) -> bool:
         if place >= end:
             return False
     return True
+
+
+def framed(head: Buffer, buffers: Sequence[Buffer]) -> list[Buffer]:
+    """Return the parts of a frame, to be written one after the other, from its head and its buffers."""
+    lengths = [len(buffer) for buffer in buffers]
+    start = _PREFIX.pack(MAGIC, len(head), len(lengths)) + struct.pack(f"<{len(lengths)}Q", *lengths)
+    return [start, head, *buffers]
 
 
 def read_frame(read: Callable[[int], Buffer]) -> tuple[Buffer, list[Buffer]]:

@@ -57,7 +57,7 @@ def replay(transport: Transport, steps: Sequence[Step]) -> int | None:
 def _agrees(transport: Transport, step: Step) -> bool:
     recorded = _Recorded(step)
     try:
-        head, buffers = transport.ask([b"", *step.question], recorded)
+        head, buffers = transport.ask(codec.framed(step.question[0], step.question[1:]), recorded)
     except (WorkerEnded, Diverged):
         return False
     return recorded.exhausted() and same_answer(step.answer, [bytes(part) for part in (head, *buffers)])
@@ -77,7 +77,7 @@ class _Recorded:
         asked, reply = self._backs.pop(0)
         if not same(decoded(asked), decoded([bytes(part) for part in (head, *buffers)])):
             raise Diverged
-        return [b"", *reply]
+        return codec.framed(reply[0], reply[1:])
 
     def exhausted(self) -> bool:
         return not self._backs
@@ -165,7 +165,7 @@ class Diagnosis:
         reference: the reference as a submission.
         mistakes: the catalogue.
         open_transport: makes a place where a file can be loaded.
-        keep: whether a place is kept with its file loaded. In this process it is; a worker process is let go.
+        keep: whether every file keeps a place of its own, loaded. In this process it does; a worker process is shared.
     """
 
     def __init__(
@@ -186,10 +186,10 @@ class Diagnosis:
             different = self._differs("", self._reference, transcript)
             if different is None:
                 return ""  # the answers are right, so no mistake of ours explains the failure
-            # Most mistakes fall away at the first telling step; only what is left is asked the rest.
-            left = self.matching(transcript[: different + 1])
-            if left and len(transcript) > different + 1:
-                left = self.matching(transcript, left)
+            # Most mistakes fall away at the first telling step, which often can be asked by itself.
+            telling = transcript[different]
+            alone = self.matching([telling]) if _stands_alone(telling) else self._mistakes
+            left = self.matching(transcript, alone)
         except (WorkerEnded, OurFault):
             return ""  # a help that fails must not fail the test as well
         return left[0].says if len(left) == 1 and left[0].not_nameable is None else ""
@@ -207,17 +207,30 @@ class Diagnosis:
         return self._differs("", self._reference, transcript) is None
 
     def _differs(self, name: str, files: Files, transcript: list[Step]) -> int | None:
-        place = self._places.get(name)
+        key = name if self._keep else ""
+        place = self._places.get(key)
         if place is None:
-            place = self._open()
+            place = self._places[key] = self._open()
+        if not self._keep or not place.loaded():
             place.load(files, 0)
-            if self._keep:
-                self._places[name] = place
-        try:
-            return replay(place, transcript)
-        finally:
-            if not self._keep:
-                place.close()
+        return replay(place, transcript)
+
+    def close(self) -> None:
+        """Let every place go."""
+        for place in self._places.values():
+            place.close()
+        self._places.clear()
+
+
+def _stands_alone(step: Step) -> bool:
+    """Whether a question names no object of an earlier answer and no function of the test's."""
+    return not _holds_object(decoded(step.question))
+
+
+def _holds_object(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_object, value.values()))
+    return isinstance(value, Object) or (isinstance(value, list | tuple) and any(map(_holds_object, value)))
 
 
 def mutant_files(reference: Files, wrong: Mistake) -> Files:

@@ -126,9 +126,17 @@ class _Grading:
             idle = idle + 1 if before == (len(self._todo), sum(todo.begun for todo in self._todo.values())) else 0
             if idle >= ATTEMPTS:
                 self._give_up(why)
+        if self._early and not self._planned:
+            self._plan_alone()
         for place, (state, detail) in self._early.items():
             self._finish(place, self._submissions[place].who, {}, state, detail, "none")
         return [self._results[place] for place in sorted(self._results)]
+
+    def _plan_alone(self) -> None:
+        """Nobody's code was run, and still every result lists the tests that it was to pass."""
+        suites = [self.section.visible_suite, self.section.hidden_suite]
+        with contextlib.suppress(NnkitError):  # a suite that cannot be read has been told where a session met it
+            session.run(suites, [], points=self.section.points, planned=self._planned.extend)
 
     def _refusal(self, each: Submission) -> tuple[State, str] | None:
         number = self.section.number
@@ -139,6 +147,8 @@ class _Grading:
         report = imports.check(each.files[number], self.section)
         if report.refused:
             return "refused", " ".join(finding.sentence for finding in report.refused[:3])
+        if report.unparsable:
+            return "import_error", " ".join(finding.sentence for finding in report.unparsable[:3])
         return None
 
     # One round of session processes
@@ -151,6 +161,8 @@ class _Grading:
         try:
             try:
                 self._seat(seats, take, give)
+            except OurFault as fault:
+                return str(fault)
             finally:
                 os.close(take)  # from here on the queue breaks when the last session has ended
                 for seat in seats:
@@ -158,8 +170,6 @@ class _Grading:
                     seat.client.close()
                 feeder.start()
             self._listen(seats)
-        except OurFault as fault:
-            return str(fault)
         finally:
             codes = [seat.end() for seat in seats]
             feeder.join()
@@ -333,6 +343,7 @@ class _Session:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         try:
             with makers(self._section, self._seeds, self._client) as made:
+                list(made.mistakes)  # a catalogue that cannot be read is found before anybody is begun with
                 session.run(
                     [self._section.visible_suite, self._section.hidden_suite],
                     self._visits(made),
@@ -398,7 +409,9 @@ def _state(student: Student, unknown: list[str]) -> tuple[State, str]:
     if unknown:
         return "unknown", unknown[0]
     if student.cannot_load is not None and not transport.ends:
-        return "import_error", str(student.cannot_load)
+        raised = getattr(student.cannot_load, "nnkit_raised", None)
+        full = raised is not None and raised.type_name == "MemoryError"
+        return "out_of_memory" if full else "import_error", str(student.cannot_load)
     if transport.ends:
         state, detail = transport.ends[0]
         return state, detail  # type: ignore[return-value]

@@ -7,6 +7,7 @@ from pathlib import Path
 from . import course, imports, workspace
 from .course import Section
 from .errors import WorkspaceError
+from .exchange.plain import LIBRARIES
 from .seeds import Seeds
 from .student import Files, LocalTransport, Student, Transport
 from .subject import Subject, no_diagnosis
@@ -15,15 +16,18 @@ SOURCE_LIMIT = 1 << 20  # bytes of one file
 
 
 def read_sources(file: Path) -> dict[str, bytes]:
-    """Return a student's file and the helper files beside it, by name.
+    """Return a student's file and the helper files beside it, by name: those that come along with a submission too.
+
+    A file with the name of a library is left out: it would take the library's place in this very process.
 
     Raises:
         WorkspaceError: the file is missing, is no file, or is too large.
     """
-    others = {course.slug_of(folder.name) for folder in course.folders().values()}
+    others = {course.slug_of(folder.name) for folder in course.folders().values()} | LIBRARIES | {"conftest"}
     found = {file.name: _read(file)}
     for path in sorted(file.parent.glob("*.py")):
-        if path.name != file.name and not path.name.startswith("test_") and path.stem not in others and path.is_file():
+        may_help = path.stem.isidentifier() and path.stem not in others and not path.stem.startswith(("test_", "__"))
+        if may_help and path.name != file.name and path.is_file():
             found[path.name] = _read(path)
     return found
 

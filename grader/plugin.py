@@ -108,7 +108,10 @@ def _subject_beside(item: pytest.Item) -> Subject:
 
     known = item.config.stash.setdefault(SUBJECTS_BY_FOLDER, {})
     if item.path not in known:
-        known[item.path] = local.subject_beside(item.path)
+        try:
+            known[item.path] = local.subject_beside(item.path)
+        except AskedWrongly as error:
+            pytest.fail(str(error), pytrace=False)
         known[item.path].begin(suite_of(item), name_of(item))
     return known[item.path]
 
@@ -252,6 +255,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         subject = item.config.stash.get(SUBJECTS_BY_FOLDER, {}).get(item.path)
     if subject is not None:
         subject.begin(suite_of(item), name_of(item))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what plain pytest in a student's folder does not do."""
+    if config.stash.get(SUBJECTS_BY_FOLDER, None):
+        terminalreporter.write_line("Nothing guarded this run; `nnkit check` stops a loop that never ends.")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,7 @@ Only Linux has what this needs (pidfds, another process's CPU clock); students' 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from . import codec
@@ -26,8 +28,9 @@ from .sandbox import Ceilings, Level
 
 READY_SECONDS = 120.0
 FORK_SECONDS = 60.0
-FAREWELL_SECONDS = 0.3
+FAREWELL_SECONDS = 1.0
 OUTPUT_KEPT = 64 << 10
+OUTPUT_AT_ONCE = 64  # readings of what a worker prints before its deadline is looked at again
 CALL_BACKS = 20_000
 SOCKET_BUFFER = 1 << 20
 ONE_THREAD = {
@@ -99,7 +102,9 @@ class Zygote:
         try:
             message = json.loads(self._control.recv(65536) or b"{}")
         except TimeoutError:
-            message = {"why": f"not ready after {READY_SECONDS:.0f} s"}
+            message = {"why": f"it was not ready after {READY_SECONDS:.0f} s"}
+        except ConnectionError:
+            message = {}
         if "refused" in message:
             self.close()
             raise NoIsolation(
@@ -179,7 +184,11 @@ class Client:
             self._ordered = None
         else:
             process = self._request(ceilings)
-        process.meet()
+        try:
+            process.meet()
+        except OurFault:
+            process.abandon()
+            raise
         return process
 
     def _request(self, ceilings: Ceilings) -> Process:
@@ -192,6 +201,8 @@ class Client:
         try:
             socket.send_fds(self._control, [message], [theirs.fileno(), ink])
         except OSError as error:
+            ours.close()
+            os.close(output)
             self.gone = True
             raise ZygoteGone(f"The process that starts workers is gone: {error}.") from None
         finally:
@@ -235,6 +246,8 @@ class Client:
             self._ordered.abandon()
             self._ordered = None
         self._control.close()
+        while self._forked:
+            os.close(self._forked.popitem()[1])
 
     def forget(self) -> None:
         """Close a copy that a fork left behind."""
@@ -317,7 +330,7 @@ class Process:
         self.layers: list[str] = []
         self.printed = bytearray()
         self.printed_bytes = 0
-        self.seconds = 0.0  # of processor time, once it has ended
+        self.seconds = 0.0  # of processor time, as last seen
         self.running = True
         os.set_blocking(channel, False)
         os.set_blocking(output, False)
@@ -329,8 +342,8 @@ class Process:
     def meet(self) -> None:
         """Wait for the worker's first word: which layers of isolation it stands in."""
         self._pidfd = self._client.await_fork(self._job)
-        with open(f"/proc/self/fdinfo/{self._pidfd}") as file:
-            self.pid = next(int(line.split()[1]) for line in file if line.startswith("Pid:"))
+        facts = Path(f"/proc/self/fdinfo/{self._pidfd}").read_text("ascii").splitlines()
+        self.pid = next(int(line.split()[1]) for line in facts if line.startswith("Pid:"))
         try:
             hello = codec.Decoder().value(*codec.read_frame(_Reader(self, Patience(10, FORK_SECONDS), 0.0)))
         except WorkerEnded as ended:
@@ -339,7 +352,11 @@ class Process:
 
     def cpu(self) -> float:
         """Processor time it has used so far, in seconds, read from outside."""
-        return time.clock_gettime(((~self.pid) << 3) | 2) if self.running else self.seconds
+        if self.running:
+            # It may have ended by itself: then what it had used when last seen stands.
+            with contextlib.suppress(OSError):
+                self.seconds = time.clock_gettime(((~self.pid) << 3) | 2)
+        return self.seconds
 
     def ask(
         self,
@@ -372,11 +389,14 @@ class Process:
             if reply is None:
                 return head, buffers
             reader.write([nonce, *reply])
+            reader.time_left()
         raise self.kill("timeout", f"A function of the test's was called more than {CALL_BACKS:,} times.")
 
     def drain(self) -> None:
-        """Take what the worker has printed; keep the beginning, count the rest."""
-        while self._hears_output:
+        """Take what the worker has printed, or a part of it; keep the beginning, count the rest."""
+        for _ in range(OUTPUT_AT_ONCE):
+            if not self._hears_output:
+                return
             try:
                 text = os.read(self._output, 1 << 16)
             except BlockingIOError:
@@ -403,10 +423,8 @@ class Process:
             return {}
         if self._pidfd < 0:
             self._pidfd = self._client.await_fork(self._job)
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it has ended by itself
         try:
             ended = self._client.await_end(self._job)
         except ZygoteGone:
@@ -419,6 +437,8 @@ class Process:
 
     def abandon(self) -> None:
         """Close our ends without waiting."""
+        if not self.running:
+            return
         self.running = False
         for descriptor in (self._channel, self._output, self._pidfd):
             if descriptor >= 0:
@@ -428,7 +448,8 @@ class Process:
         """The channel is closed: give it a moment to die, so that the reason told is the real one."""
         waiting = select.poll()
         waiting.register(self._pidfd, select.POLLIN)
-        waiting.poll(FAREWELL_SECONDS * 1000)
+        if not waiting.poll(FAREWELL_SECONDS * 1000):
+            return self.kill("crashed", "It closed the channel for its answers and went on.")
         ended = self.end()
         status = ended["status"]
         if status == -signal.SIGXCPU or (status == -signal.SIGKILL and self.seconds >= self.ceilings.seconds - 0.1):
@@ -485,7 +506,8 @@ class _Reader:
                     break
                 sent -= len(views.pop(0))
 
-    def _wait(self, poll: select.poll) -> None:
+    def time_left(self) -> float:
+        """Seconds for which nothing need be looked at. Ends the worker when there are none."""
         process, patience = self._process, self._patience
         wall_left = self._deadline - time.monotonic()
         if wall_left <= 0:
@@ -494,9 +516,12 @@ class _Reader:
         cpu_left = patience.cpu - (process.cpu() - self._cpu_before)
         if cpu_left <= 0:
             raise process.kill("timeout", f"No answer after {patience.cpu:.3g} s of processor time.")
-        for descriptor, _event in poll.poll(min(wall_left, cpu_left + 0.01) * 1000):
-            if descriptor == process._output:
-                process.drain()
+        return min(wall_left, cpu_left + 0.01)
+
+    def _wait(self, poll: select.poll) -> None:
+        for descriptor, _event in poll.poll(self.time_left() * 1000):
+            if descriptor == self._process._output:
+                self._process.drain()
 
 
 def _signal_name(number: int) -> str:

@@ -30,8 +30,10 @@ class RemoteTransport:
         layers: isolation that the last worker stood in.
     """
 
-    def __init__(self, client: Client | FreshClient, ceilings: Ceilings, budget: Budget) -> None:
-        self._client, self._ceilings, self._budget = client, ceilings, budget
+    def __init__(
+        self, client: Client | FreshClient, ceilings: Ceilings, budget: Budget, *, reuse: bool = False
+    ) -> None:
+        self._client, self._ceilings, self._budget, self._reuse = client, ceilings, budget, reuse
         self._process: Process | None = None
         self._cpu_spent = 0.0
         self._wall_left = budget.wall
@@ -44,10 +46,11 @@ class RemoteTransport:
         """What the code raised stays in the worker."""
 
     def load(self, files: Files, seed: int) -> Frame:
-        """Import the files in a fresh worker."""
-        self.close()
-        self._process = self._client.fork(self._ceilings)
-        self.layers = self._process.layers
+        """Import the files in a fresh worker; with `reuse`, for code of ours, in the one that is there."""
+        if not (self._reuse and self.loaded()):
+            self.close()
+            self._process = self._client.fork(self._ceilings)
+            self.layers = self._process.layers
         question = ["load", files.sources, files.main, list(files.available), files.section, files.folder, seed]
         return self.ask(codec.Encoder().frame(question), lambda head, buffers: None)
 
@@ -61,6 +64,9 @@ class RemoteTransport:
         except WorkerEnded as ended:
             self.ends.append((ended.state, str(ended)))
             self.close()
+            raise
+        except BaseException:
+            self.close()  # in the midst of a question: what it sent next would answer the wrong one
             raise
         finally:
             self._wall_left -= time.monotonic() - start

@@ -80,6 +80,7 @@ class _Loop:
         self._go_on = True
         self._visit: Visit | None = None
 
+    @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Give pytest-timeout something to write to."""
         if not config.pluginmanager.has_plugin("terminalreporter"):

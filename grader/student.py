@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,9 +16,10 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 from . import codec, worker
-from .errors import OurFault, ProtocolError, WorkerEnded
+from .errors import NnkitError, OurFault, ProtocolError, WorkerEnded
 
 TRANSCRIPT_LIMIT = 8 << 20
+TEXT_LIMIT = worker.TEXT_LIMIT
 ITERATION_LIMIT = 100_000
 NOT_RAISED = {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "StopAsyncIteration"}
 
@@ -49,6 +51,20 @@ class Raised:
     text: str
     frames: tuple[tuple[str, int, str, str], ...]  # file, line, function, text of the line; the student's own only
 
+    @classmethod
+    def of(cls, type_name: str, bases: list[Any], text: str, frames: list[Any]) -> Raised:
+        """Read the record of an answer. Raises ProtocolError when it is not one."""
+        if not all(type(base) is str for base in bases):
+            raise ProtocolError("not an error")
+        read = []
+        for frame in frames[: worker.FRAMES_LIMIT]:
+            match frame:
+                case [str(file), int(line), str(function), str(code)]:
+                    read.append((file[:200], line, function[:200], code[:200]))
+                case _:
+                    raise ProtocolError("not an error")
+        return cls(type_name[:200], text[:TEXT_LIMIT], tuple(read))
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -68,9 +84,17 @@ class Observation:
         if record is None:
             return cls()
         match record:
-            case [list(flags), list(texts), list(changed), list(shared), bool(moved), bool(dtype), str() | None as name]:
-                names = [*flags, *texts, *changed, *shared]
-                if all(type(entry) is str for entry in names):
+            case [
+                list(flags),
+                list(texts),
+                list(changed),
+                list(shared),
+                bool(moved),
+                bool(dtype),
+                str() | None as name,
+            ]:
+                names = [*flags, *texts, *changed, *shared, name or ""]
+                if all(type(entry) is str and len(entry) <= 2 * TEXT_LIMIT for entry in names):
                     return cls(frozenset(flags), tuple(texts), tuple(changed), tuple(shared), moved, dtype, name)
         raise ProtocolError("not an observation")
 
@@ -205,7 +229,8 @@ class Student:
         self._names: dict[str, str] | None = None
         self._cannot_load: CannotLoad | None = None
         self._functions: list[Callable[..., Any]] = []
-        self._methods: set[tuple[str, str]] = set()
+        self._methods: set[tuple[int, str]] = set()  # of this test: the handle's number, and a name that is a method
+        self._loads = self._tests = 0
         self._seed: int | None = None
         self._asking = False
         self._load_seed = 0
@@ -229,12 +254,14 @@ class Student:
         if name.startswith("_"):
             raise AttributeError(name)
         kinds = self._loaded()
+        if name not in kinds and self._ours:
+            raise OurFault(f"The reference has no `{name}`.")
         if name not in kinds:
             raise MissingName(
                 f"{self._files.main}.py has no `{name}`, which section {self._files.section} asks for; "
                 "keep the names of the stub."
             )
-        return Callee(self, name, ["name", name]) if kinds[name] != "data" else self._ask(["name", name])
+        return Callee(self, name, ["name", name]) if kinds[name] != "data" else self._ask(["name", name], name)
 
     def __repr__(self) -> str:
         return f"<the student's {self._files.main}.py>"
@@ -244,6 +271,8 @@ class Student:
     def begin_test(self, seed: int) -> None:
         """Start a new test: the next question forgets the handles and seeds the global random states."""
         self._seed, self._functions, self._asking = seed, [], False
+        self._methods = set()
+        self._tests += 1
         self._transcript, self._transcript_bytes = [], 0
         self._observed = Observation()
 
@@ -293,38 +322,57 @@ class Student:
 
     def _loaded(self) -> dict[str, str]:
         if self._cannot_load is not None:
-            raise self._cannot_load
+            raise self._cannot_load.with_traceback(None)  # or every test would make it longer
         if self._names is not None and self._transport.loaded():
             return self._names
+        self._loads += 1
+        self._methods = set()
         try:
             head, buffers = self._transport.load(self._files, self._load_seed)
-            answer = codec.Decoder().value(head, buffers)
+            match codec.Decoder().value(head, buffers):
+                case ["value", dict(names), None] if all(type(word) is str for pair in names.items() for word in pair):
+                    self._names = names
+                    return names
+                case ["error", str(type_name), list(bases), str(text), list(frames), None]:
+                    self._cannot_load = self._load_error(Raised.of(type_name, bases, text, frames))
+                case _:
+                    raise ProtocolError("not an answer")
         except WorkerEnded as ended:
-            self._cannot_load = CannotLoad(f"{self._files.main}.py could not be imported. {ended}")
-            raise self._cannot_load from None
-        except ProtocolError:
-            self._cannot_load = CannotLoad(f"{self._files.main}.py could not be imported: nonsense came back.")
-            raise self._cannot_load from None
-        if answer[0] == "error":
-            self._cannot_load = self._load_error(answer)
-            raise self._cannot_load from None
-        self._names = answer[1]
-        return answer[1]  # type: ignore[no-any-return]
+            self._cannot_load = CannotLoad(f"{self._files.main}.py could not be imported{self._again}. {ended}")
+        except ProtocolError as error:
+            self._end_nonsense(error)
+            self._cannot_load = CannotLoad(f"{self._files.main}.py could not be imported: it answered with nonsense.")
+        except codec.Unfit as unfit:
+            self._cannot_load = CannotLoad(f"{self._files.main}.py could not be imported: it comes with {unfit}.")
+        if self._ours:
+            raise OurFault(f"The reference does not work. {self._cannot_load}")
+        raise self._cannot_load
 
-    def _load_error(self, answer: list[Any]) -> CannotLoad:
-        raised = Raised(answer[1], answer[3], tuple(tuple(frame) for frame in answer[4]))
+    @property
+    def _again(self) -> str:
+        return " again" if self._names is not None else ""
+
+    def _load_error(self, raised: Raised) -> CannotLoad:
         where = f" (line {raised.frames[-1][1]})" if raised.frames else ""
-        error = CannotLoad(
-            f"{self._files.main}.py could not be imported: {raised.type_name}: {raised.text}{where}".rstrip(": ")
-        )
+        what = f"{raised.type_name}: {raised.text}".rstrip(": ")
+        error = CannotLoad(f"{self._files.main}.py could not be imported{self._again}: {what}{where}")
         error.nnkit_raised = raised  # type: ignore[attr-defined]
         return error
 
-    def _ask(self, question: list[Any], name: str = "") -> Any:
+    def _end_nonsense(self, error: Exception) -> None:
+        """End a worker that breaks the protocol."""
+        self._transport.close()
+        ends = getattr(self._transport, "ends", None)
+        if ends is not None:
+            ends.append(("protocol_error", f"The answer is not well-formed ({error})."))
+
+    def _ask(self, question: list[Any], name: str = "", fits: Callable[[Any], bool] = lambda _value: True) -> Any:
         __tracebackhide__ = True
-        self._loaded()
         if self._asking:
             raise OurFault("A function that a test passed to the student's code asks the student's code in turn.")
+        self._loaded()
+        if question[0] == "call":
+            self._observed = Observation()
         if self._seed is not None:
             question, self._seed = ["fresh", self._seed, question], None
         try:
@@ -337,6 +385,8 @@ class Student:
         try:
             head, buffers = self._transport.ask(parts, backs)
         except WorkerEnded as ended:
+            if backs.failed is not None:
+                raise backs.failed from None
             if self._ours:
                 raise OurFault(f"The reference's {name} did not come back. {ended}") from None
             raise StudentError(f"{name or 'The student code'} did not come back. {ended}") from None
@@ -346,47 +396,52 @@ class Student:
             raise backs.failed
         self._keep(step, [head, *buffers])
         try:
-            return self._read(codec.Decoder(self._take_over).value(head, buffers), name)
-        except (ProtocolError, RecursionError) as error:
-            self._transport.close()
-            ends = getattr(self._transport, "ends", None)
-            if ends is not None:
-                ends.append(("protocol_error", f"The answer is not well-formed ({error})."))
+            return self._read(codec.Decoder(self._take_over).value(head, buffers), name, fits)
+        except ProtocolError as error:
+            self._end_nonsense(error)
             raise StudentError(f"{name or 'The student code'} answered with nonsense ({error}).") from None
 
-    def _read(self, answer: Any, name: str) -> Any:
+    def _read(self, answer: Any, name: str, fits: Callable[[Any], bool]) -> Any:
         __tracebackhide__ = True
         match answer:
-            case ["value", value, record]:
-                self._observed = Observation.of(record)
-                changed = [argument for argument in self._observed.changed if name not in self._may_change]
-                if changed:
-                    raise ChangedArgument(
-                        f"{name} changed its argument {' and '.join(changed)} in place; "
-                        "return a new array and leave the arguments as they were."
-                    )
+            case ["value", value, record] if fits(value):
+                self._observe_changes(record, name)
                 return value
+            case ["error", "Unfit", [], str(text), [], record]:
+                self._observe_changes(record, name)
+                raise StudentError(f"{name} returned {text[:TEXT_LIMIT]}.")
             case ["error", str(type_name), list(bases), str(text), list(frames), record]:
-                self._observed = Observation.of(record)
-                raise self._raised(type_name, bases, text, frames, name)
+                raised = Raised.of(type_name, bases, text, frames)
+                if record is not None:
+                    self._observed = Observation.of(record)
+                raise self._raised(raised, bases, name)
         raise ProtocolError("not an answer")
 
-    def _raised(self, type_name: str, bases: list[Any], text: str, frames: list[Any], name: str) -> Exception:
-        if not all(type(base) is str for base in bases) or not all(_is_frame(frame) for frame in frames):
-            raise ProtocolError("not an error")
-        if type_name == "Unfit":
-            return StudentError(f"{name} returned {text}.")
-        if type_name == "MemoryError" and hasattr(self._transport, "ends"):
-            self._transport.ends.append(("out_of_memory", f"{name} ran out of memory: {text}"))
-        original = self._transport.error
-        if isinstance(original, Exception) and type_name not in NOT_RAISED:
-            error = original.with_traceback(self._own_traceback(original))  # for the debugger
-        else:
-            error = _rebuilt(type_name, bases, text, name)
-        error.nnkit_raised = Raised(type_name, text, tuple(tuple(frame) for frame in frames))  # type: ignore[attr-defined]
-        return error
+    def _observe_changes(self, record: Any, name: str) -> None:
+        __tracebackhide__ = True
+        if record is None:
+            return
+        self._observed = Observation.of(record)
+        changed = [argument for argument in self._observed.changed if name not in self._may_change]
+        if changed:
+            raise ChangedArgument(
+                f"{name} changed its argument {' and '.join(changed)} in place; "
+                "return a new array and leave the arguments as they were."
+            )
 
-    def _own_traceback(self, error: Exception) -> TracebackType | None:
+    def _raised(self, raised: Raised, bases: list[str], name: str) -> Exception:
+        if not all(type(base) is str for base in bases):
+            raise ProtocolError("not an error")
+        if self._ours:
+            return OurFault(f"The reference's {name} raised {raised.type_name}.")
+        if raised.type_name == "MemoryError" and hasattr(self._transport, "ends"):
+            self._transport.ends.append(("out_of_memory", f"{name} ran out of memory: {raised.text}".rstrip(": ")))
+        error = _rebuilt(raised.type_name, bases, raised.text, name)
+        error.nnkit_raised = raised  # type: ignore[attr-defined]
+        original = self._transport.error  # in this process: a debugger finds the student's frames
+        return error if original is None else error.with_traceback(self._own_traceback(original))
+
+    def _own_traceback(self, error: BaseException) -> TracebackType | None:
         mine = {f"{self._files.folder}/{name}" if self._files.folder else name for name in self._files.sources}
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename not in mine:
@@ -395,6 +450,10 @@ class Student:
 
     def _hand_over(self, value: object) -> list[Any]:
         if type(value) is Handle:
+            if value._student is not self or value._tests != self._tests:
+                raise OurFault(f"A test uses an object of class {value._type_name} that belongs elsewhere.")
+            if value._loads != self._loads:
+                raise StudentError(f"The object of class {value._type_name} is gone with the process it was made in.")
             return [codec.HANDLE, value._number]
         if type(value) is Callee:
             raise codec.Unfit("a function of the student's; call it, or pass a function of the test's")
@@ -423,11 +482,13 @@ class Student:
             self._transcript.append(step)
 
     def _room(self, parts: list[codec.Buffer]) -> bool:
-        if self._transcript is not None:
-            self._transcript_bytes += sum(len(part) for part in parts)
-            if self._transcript_bytes > TRANSCRIPT_LIMIT:
-                self._transcript = None
-        return self._transcript is not None and self._observe
+        """Whether these are to be kept; what is not watched takes no room."""
+        if self._transcript is None or not self._observe:
+            return False
+        self._transcript_bytes += sum(memoryview(part).nbytes for part in parts)
+        if self._transcript_bytes > TRANSCRIPT_LIMIT:
+            self._transcript = None
+        return self._transcript is not None
 
 
 @dataclass(slots=True)
@@ -449,14 +510,23 @@ class _Backs:
                 raise ProtocolError("not a call of the test's")
         try:
             reply = codec.Encoder().frame(["value", function(*arguments, **options)])
-        except Exception as error:
-            if isinstance(error, AssertionError) and self.failed is None:
-                self.failed = error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - pytest.fail and its like are no ordinary exceptions
+            error = self._told(error)
             reply = codec.Encoder().frame(["raise", type(error).__name__, str(error)[:500]])
         if self.student._room([head, *buffers, *reply]):
             sent = [bytes(part) for part in (head, *buffers)]
             self.step.backs.append((sent, [bytes(part) for part in reply[1:]]))
         return reply
+
+    def _told(self, error: BaseException) -> BaseException:
+        """What the student's code is told; what ends the test, whatever the student's code does with it, is kept."""
+        if isinstance(error, codec.Unfit):
+            error = OurFault(f"A test's function returned to the student's code what cannot cross: {error}.")
+        if self.failed is None and (isinstance(error, AssertionError | NnkitError) or not isinstance(error, Exception)):
+            self.failed = error
+        return error
 
 
 class Callee:
@@ -473,6 +543,11 @@ class Callee:
         question = ["call", self._target, list(arguments), options, self._student._observe]
         return self._student._ask(question, self._name)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or self._target[0] != "name":
+            raise AttributeError(name)
+        return getattr(self._student._ask(self._target, self._name), name)
+
     def __repr__(self) -> str:
         return f"<the student's {self._name}>"
 
@@ -480,25 +555,27 @@ class Callee:
 class Handle:
     """An object that lives where the student's code runs."""
 
-    __slots__ = ("_number", "_student", "_type_name")
+    __slots__ = ("_loads", "_number", "_student", "_tests", "_type_name")
 
     def __init__(self, student: Student, number: int, type_name: str) -> None:
-        object.__setattr__(self, "_student", student)
-        object.__setattr__(self, "_number", number)
-        object.__setattr__(self, "_type_name", type_name[:200])
+        own = {"student": student, "number": number, "type_name": type_name[:200]}
+        for name, value in {**own, "loads": student._loads, "tests": student._tests}.items():
+            object.__setattr__(self, f"_{name}", value)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         full = f"{self._type_name}.{name}"
-        if (self._type_name, name) not in self._student._methods:
-            answer = self._student._ask(["get", self, name], full)
-            if answer != ["method"]:
+        known = self._student._methods
+        if (self._number, name) not in known:
+            answer = self._student._ask(["get", self, name], full, _is_attribute)
+            if len(answer) == 2:
                 return answer[1]
-            self._student._methods.add((self._type_name, name))
+            known.add((self._number, name))
         return Callee(self._student, full, ["method", self, name])
 
     def __setattr__(self, name: str, value: Any) -> None:
+        self._student._methods.discard((self._number, name))
         self._student._ask(["set", self, name, value], f"{self._type_name}.{name}")
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
@@ -506,10 +583,7 @@ class Handle:
         return Callee(self._student, self._type_name, ["handle", self])(*arguments, **options)
 
     def __len__(self) -> int:
-        length = self._student._ask(["len", self], self._type_name)
-        if type(length) is not int or length < 0:
-            raise StudentError(f"{self._type_name}: its length is {length!r}")
-        return length
+        return self._student._ask(["len", self], self._type_name, _is_length)  # type: ignore[no-any-return]
 
     def __getitem__(self, key: Any) -> Any:
         return self._student._ask(["item", self, key], self._type_name)
@@ -517,8 +591,8 @@ class Handle:
     def __iter__(self) -> Iterator[Any]:
         entries = self._student._ask(["iter", self], self._type_name)
         for _ in range(ITERATION_LIMIT):
-            following = self._student._ask(["next", entries], self._type_name)
-            if following == []:
+            following = self._student._ask(["next", entries], self._type_name, _is_at_most_one)
+            if not following:
                 return
             yield following[0]
         raise StudentError(f"{self._type_name} does not end after {ITERATION_LIMIT:,} entries")
@@ -546,8 +620,16 @@ class Tools:
         return call(function, arguments)  # type: ignore[no-any-return]
 
 
-def _is_frame(frame: Any) -> bool:
-    return type(frame) is list and [type(part) for part in frame] == [str, int, str, str]
+def _is_attribute(answer: Any) -> bool:
+    return type(answer) is list and len(answer) in (1, 2) and type(answer[0]) is str
+
+
+def _is_length(answer: Any) -> bool:
+    return type(answer) is int and 0 <= answer <= sys.maxsize
+
+
+def _is_at_most_one(answer: Any) -> bool:
+    return type(answer) is list and len(answer) <= 1
 
 
 def _rebuilt(type_name: str, bases: list[str], text: str, name: str) -> Exception:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .seeds import Seeds
-from .student import LocalTransport, Step, Student
+from .student import Step, Student
 
 if TYPE_CHECKING:
     from .speed import Speed
@@ -39,11 +39,6 @@ class Subject:
     reference: Student | None = None
     speed: Speed | None = None
     diagnose: Diagnose = field(default=no_diagnosis)
-
-    @property
-    def in_this_process(self) -> bool:
-        """Whether the student's code runs in this very process."""
-        return isinstance(self.student.transport, LocalTransport)
 
     def begin(self, suite: str, test: str) -> None:
         """Start a test: nothing of the one before is left."""

@@ -87,8 +87,10 @@ class Makers:
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """Names mistakes."""
-        remote = self._torch_elsewhere
-        return Diagnosis(self.reference_files, self.mistakes, self._our_place, keep=not remote)
+        if self._torch_elsewhere:
+            shared = RemoteTransport(self._workers(), OUR_CEILINGS, OURS, reuse=True)
+            return Diagnosis(self.reference_files, self.mistakes, lambda: shared, keep=False)
+        return Diagnosis(self.reference_files, self.mistakes, LocalTransport)
 
     def subject(self, files: Files) -> Subject:
         """Make a subject of these files."""
@@ -105,7 +107,7 @@ class Makers:
 
     def close(self) -> None:
         """Let go of everything of our own."""
-        for name in ("_reference", "_reference_worker"):
+        for name in ("_reference", "_reference_worker", "_speed_student", "diagnosis"):
             if name in self.__dict__:
                 with contextlib.suppress(OurFault):  # whatever is gone is let go of
                     self.__dict__.pop(name).close()

@@ -35,15 +35,19 @@ def gradients_of(function: Callable[..., Any], arguments: list[Any]) -> tuple[An
     """Return the function's value and the gradient of the sum of that value for every floating-point argument.
 
     Args:
-        function: a student's function or a handle that can be called.
+        function: an object of the student's that can be called, passed as its handle.
         arguments: tensors; those of a floating-point type get a gradient, in the same order, the others None.
     """
     torch: Any = sys.modules["torch"]
     leaves = [
-        argument.detach().clone().requires_grad_(True) if argument.is_floating_point() else argument
+        argument.detach().clone().requires_grad_(True)
+        if isinstance(argument, torch.Tensor) and argument.is_floating_point()
+        else argument
         for argument in arguments
     ]
     value = function(*leaves)
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(f"expected a tensor to differentiate, got {type(value).__qualname__}")
     value.sum().backward()
     gradients = [leaf.grad if isinstance(leaf, torch.Tensor) and leaf.requires_grad else None for leaf in leaves]
     return value.detach(), gradients

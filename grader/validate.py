@@ -31,6 +31,7 @@ from .processes import ONE_THREAD
 from .results import PlannedTest, TestOutcome
 from .seeds import Seeds
 from .student import Files
+from .subject import no_diagnosis
 from .subjects import Makers, makers, submission, zygote_for
 
 Mode = Literal["local", "graded"]
@@ -254,10 +255,13 @@ class _Prover:
         for number, each in enumerate(seeds):
             dead: list[str] = []
             # At the first seed every named test is tried, so that a name in the bracket means what it says.
-            yield self._visit(
+            visit = self._visit(
                 files, each, wants=lambda test: test.suite == "hidden" and test.number in wrong.killed_by,
                 heard=_watcher(dead, names, killers, stop=number > 0),
             )  # fmt: skip
+            if number > 0:
+                visit.subject.diagnose = no_diagnosis
+            yield visit
             if not dead:
                 survived.append(number)
         if not survived and wrong.says not in names and wrong.not_nameable is None:
@@ -281,7 +285,7 @@ class _Prover:
             return True
 
         visit.heard = heard
-        visit.subject.diagnose = lambda _test, _transcript: ""
+        visit.subject.diagnose = no_diagnosis
         yield visit
         if dead or different:
             told = "" if dead else f"it survives, though {different[0]} sees other answers than the reference's"

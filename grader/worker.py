@@ -18,7 +18,8 @@ import time
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import islice
+from typing import Any, Self
 
 import numpy as np
 
@@ -26,8 +27,11 @@ from . import codec
 
 TEXT_LIMIT = 2000
 FRAMES_LIMIT = 12
+LOOKED_INTO = 10_000  # entries of a result that are searched for arrays
 
 Answer = list[codec.Buffer]
+
+_byte_bounds: Callable[[Any], tuple[int, int]] = getattr(np.lib, "array_utils", np).byte_bounds  # numpy 1 has it on top
 
 
 class Back(Exception):
@@ -37,7 +41,7 @@ class Back(Exception):
 class Unavailable:
     """Stands for a module the section does not have, or a part of one: importing it is free, using it is not.
 
-    Attributes are more of the same, so nothing of its own may look like one.
+    Attributes are more of the same, so nothing of its own may look like one. `|` is free too: it stands in type hints.
     """
 
     def __init__(self, module: str, sentence: str) -> None:
@@ -45,14 +49,27 @@ class Unavailable:
 
     def __getattr__(self, name: str) -> Unavailable:
         if name.startswith("__"):
-            raise AttributeError(name)
+            raise AttributeError(vars(self)["sentence_"])
         return Unavailable(vars(self)["module_"], vars(self)["sentence_"])
+
+    def __or__(self, _other: object) -> Unavailable:
+        return self
+
+    __ror__ = __or__
 
     def _refuse(self, *_arguments: object, **_options: object) -> Any:
         raise ImportError(vars(self)["sentence_"])
 
-    __call__ = __iter__ = __getitem__ = __enter__ = __mro_entries__ = __setattr__ = __bool__ = _refuse
-    __len__ = __contains__ = __add__ = __radd__ = __mul__ = __rmul__ = __float__ = __array__ = _refuse
+    __call__ = __iter__ = __next__ = __enter__ = __exit__ = __mro_entries__ = __setattr__ = __delattr__ = _refuse
+    __getitem__ = __setitem__ = __delitem__ = __len__ = __contains__ = __bool__ = __float__ = __int__ = _refuse
+    __index__ = __array__ = __instancecheck__ = __subclasscheck__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _refuse
+    __neg__ = __pos__ = __abs__ = __invert__ = _refuse
+
+
+class OwnModule(types.ModuleType):
+    """One of a student's files, imported."""
 
 
 class Source:
@@ -72,12 +89,14 @@ class Source:
         code = self.files[f"{name}.py"]
         text = code.decode("utf-8", "replace")
         linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
-        module = types.ModuleType(name)
+        module = OwnModule(name)
         module.__file__ = path
         module.__spec__ = importlib.machinery.ModuleSpec(name, None, origin=path)
         module.__dict__["__builtins__"] = self._builtins
-        self._modules[name] = sys.modules[name] = module  # dataclasses and typing look here
-        exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)
+        self._modules[name] = module
+        if isinstance(sys.modules.get(name, module), OwnModule):  # a library of that name stays what it is
+            sys.modules[name] = module  # dataclasses and typing look here
+        exec(compile(code, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - this is what we are for
         return module
 
     def path(self, file: str) -> str:
@@ -88,8 +107,8 @@ class Source:
         """The student's own frames of a traceback, outermost first: [file, line, function, text of the line]."""
         mine = {self.path(file): file for file in self.files}
         found: list[list[Any]] = []
-        if isinstance(error, SyntaxError) and error.filename in mine:
-            return [[mine[error.filename], error.lineno or 0, "", (error.text or "").strip()[:200]]]
+        if isinstance(error, SyntaxError) and type(error.filename) is str and error.filename in mine:
+            return [[mine[error.filename], error.lineno or 0, "", str(error.text or "").strip()[:200]]]
         trace = error.__traceback__
         while trace is not None:
             file = trace.tb_frame.f_code.co_filename
@@ -120,7 +139,7 @@ class Watch:
         self._state = _random_states()
         self._dtype = _default_dtype()
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._errstate = np.errstate(all="call", call=self._flag)
         self._catch = warnings.catch_warnings(record=True)
         self._errstate.__enter__()
@@ -138,8 +157,8 @@ class Watch:
     def observation(self, after: list[Any], result: object, exception: str | None) -> list[Any]:
         """Return the record as plain data; `after` holds the arguments once more, as the call left them."""
         changed = [n for n, a, b in zip(self._names, self._before, after, strict=False) if not _same(a, b)]
-        memory = list(_memory(result)) if result is not None else []
-        shared = [n for n, a in zip(self._names, after, strict=False) if memory and _overlap(memory, list(_memory(a)))]
+        memory = _memory(result)
+        shared = [n for n, a in zip(self._names, after, strict=False) if memory and _overlap(memory, _memory(a))]
         texts = [f"{w.category.__name__}: {w.message}"[:TEXT_LIMIT] for w in (self._warned or [])[:20]]
         moved = _random_states() != self._state
         return [sorted(self._flags), texts, changed, shared, moved, _default_dtype() != self._dtype, exception]
@@ -174,9 +193,15 @@ class Worker:
 
     def answer(self, head: codec.Buffer, buffers: list[codec.Buffer]) -> Answer:
         """Answer one question, given and returned as frames. Never raises because of the student's code."""
+        self.error = None
+        try:
+            return self._answer(head, buffers)
+        except BaseException as error:  # noqa: BLE001 - the student's code has changed what ours needs
+            return self._encoder.frame(self._described(error, None, []))
+
+    def _answer(self, head: codec.Buffer, buffers: list[codec.Buffer]) -> Answer:
         torch = sys.modules.get("torch")
         question = codec.Decoder(self._take_over, torch).value(head, buffers)
-        self.error = None
         fresh = question[0] == "fresh"
         if fresh:
             self._begin(question[1])
@@ -195,15 +220,18 @@ class Worker:
 
     def _attempt(self, action: Callable[[], object], watch: Watch | None, after: list[Any] | None = None) -> Answer:
         try:
-            if watch is None:
-                return self._encoder.frame(["value", action(), None])
-            with watch:
+            # Nothing the code does to the filters of warnings outlives the question.
+            with watch or warnings.catch_warnings(action="ignore"):
                 value = action()
-            return self._encoder.frame(["value", value, watch.observation(after or [], value, None)])
-        except codec.Unfit as unfit:
-            return self._encoder.frame(["error", "Unfit", [], str(unfit), [], None])
-        except BaseException as error:
+            seen = watch.observation(after or [], value, None) if watch is not None else None
+            try:
+                return self._encoder.frame(["value", value, seen])
+            except codec.Unfit as unfit:
+                return self._encoder.frame(["error", "Unfit", [], str(unfit), [], seen])
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
             self.error = error
+            if isinstance(error, MemoryError):
+                _let_go(error)
             return self._encoder.frame(self._described(error, watch, after or []))
 
     def _described(self, error: BaseException, watch: Watch | None, after: list[Any]) -> list[Any]:
@@ -212,8 +240,8 @@ class Worker:
         bases = [base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins"]
         try:
             text = error.args[0] if isinstance(error, KeyError) and len(error.args) == 1 else error
-            said = str(text)[:TEXT_LIMIT]
-        except BaseException:
+            said = str.__getitem__(str(text), slice(TEXT_LIMIT))
+        except BaseException:  # noqa: BLE001 - a text is not worth a worker
             said = "(its text could not be made)"
         frames = self._source.frames(error) if self._source else []
         return ["error", name[:200], bases, said, frames, seen]
@@ -232,8 +260,9 @@ class Worker:
         if kind == "name":
             return getattr(self._main, rest[0])
         if kind == "get":
+            # An object that can be called, a layer for instance, has attributes of its own: it is a value.
             value = getattr(rest[0], rest[1])
-            return ["method"] if callable(value) and not _is_tensor(value) else ["value", value]
+            return ["method"] if inspect.isroutine(value) or isinstance(value, type) else ["value", value]
         if kind == "set":
             setattr(rest[0], rest[1], rest[2])
             return None
@@ -261,7 +290,8 @@ class Worker:
     ) -> dict[str, str]:
         seed_everything(seed)
         self._source = Source(files, available, section, folder)
-        self._main = module = self._source.load(main)
+        with np.errstate():  # what it sets for itself, every call sets anew
+            self._main = module = self._source.load(main)
         public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
         return {str(name)[:200]: _kind(value) for name, value in list(public.items())[:2000]}
 
@@ -280,7 +310,7 @@ class Worker:
     def _argument_names(self, target: list[Any], count: int, options: list[str]) -> list[str]:
         try:
             known = list(inspect.signature(self._function(target)).parameters)[:count]
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - `__signature__` may be the student's
             known = []
         known += [f"argument {position + 1}" for position in range(len(known), count)]
         return known + options
@@ -291,29 +321,51 @@ class Worker:
         return [codec.HANDLE, self._next, type(value).__qualname__[:200], callable(value)]
 
     def _take_over(self, tag: int, fields: list[Any]) -> object:
-        if tag == codec.HANDLE:
-            return self._handles[fields[0]]
         number = fields[0]
+        if tag == codec.HANDLE:
+            if number not in self._handles:
+                raise LookupError(f"there is no object of number {number}")
+            return self._handles[number]
         if number not in self._functions:
 
             def function_of_the_test(*arguments: Any, **options: Any) -> Any:
-                return self._call_back(number, list(arguments), options)
+                try:
+                    return self._call_back(number, list(arguments), options)
+                except codec.Unfit as unfit:
+                    raise TypeError(f"a function that was passed in got {unfit}") from None
 
             self._functions[number] = function_of_the_test
         return self._functions[number]
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global random states: a fork inherits its parent's."""
+    """Put the global states where every test finds them: random numbers (a fork inherits its parent's), torch's dtype."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the global state is what is seeded
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.random.default_generator.manual_seed(seed)
+        torch.set_default_dtype(torch.float32)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Clear the frames of an error for want of memory, and of those before it: their variables fill the memory.
+
+    Takes no memory itself.
+    """
+    for _ in range(10):
+        trace = error.__traceback__ if error is not None else None
+        while trace is not None:
+            try:  # noqa: SIM105 - `suppress` would take memory
+                trace.tb_frame.clear()
+            except (RuntimeError, MemoryError):  # of ours, still running
+                pass
+            trace = trace.tb_next
+        error = error.__context__ if error is not None else None
 
 
 def _random_states() -> tuple[object, ...]:
-    state: Any = np.random.get_state(legacy=False)
+    state: Any = np.random.get_state(legacy=False)  # noqa: NPY002 - the global state is what is watched
     torch = sys.modules.get("torch")
     return (
         state["state"]["key"].tobytes(),
@@ -341,15 +393,21 @@ def _same(before: Any, after: Any) -> bool:
     """Whether an argument is still what it was, bit for bit. Objects and functions are not looked into."""
     if type(before) is not type(after):
         return False
+    if isinstance(before, bool | int | float | str | bytes):
+        return bool(before == after or (before != before and after != after))  # noqa: PLR0124 - NaN is still NaN
+    if isinstance(before, complex | np.generic):
+        return repr(before) == repr(after)
     if isinstance(before, np.ndarray):
-        return before.dtype == after.dtype and before.shape == after.shape and _bytes(before) == _bytes(after)
+        return before.dtype == after.dtype and before.shape == after.shape and _same_bytes(before, after)
     if isinstance(before, dict):
-        return list(before) == list(after) and all(_same(before[key], after[key]) for key in before)
+        pairs = zip(before.items(), after.items(), strict=False)
+        return len(before) == len(after) and all(_same(k, q) and _same(v, w) for (k, v), (q, w) in pairs)
     if isinstance(before, list | tuple):
         return len(before) == len(after) and all(_same(a, b) for a, b in zip(before, after, strict=True))
     if _is_tensor(before):
         untouched = before.grad is None and after.grad is None and before.requires_grad == after.requires_grad
-        return untouched and before.shape == after.shape and _bytes(_plain(before)) == _bytes(_plain(after))
+        alike = untouched and before.dtype == after.dtype and before.shape == after.shape
+        return alike and _same_bytes(_plain(before), _plain(after))
     return True
 
 
@@ -358,22 +416,30 @@ def _plain(tensor: Any) -> Any:
     return (words.view(sys.modules["torch"].int16) if str(words.dtype) == "torch.bfloat16" else words).numpy()
 
 
-def _bytes(array: np.ndarray[Any, Any]) -> bytes | memoryview:
-    if array.nbytes <= 4096 or not array.flags.c_contiguous:
-        return array.tobytes()
-    return array.reshape(-1).view(np.uint8).data
+def _same_bytes(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    if one.nbytes <= 4096 or not (one.flags.c_contiguous and other.flags.c_contiguous):
+        return one.tobytes() == other.tobytes()
+    return bool(np.array_equal(one.reshape(-1).view(np.uint8), other.reshape(-1).view(np.uint8)))
 
 
-def _memory(value: object, depth: int = 0) -> Iterator[tuple[int, int]]:
-    """The (first, last) byte addresses of every array and tensor in a value."""
-    if _is_tensor(value):
-        storage = value.untyped_storage()  # type: ignore[attr-defined]
-        yield storage.data_ptr(), storage.data_ptr() + storage.nbytes()
-    elif isinstance(value, np.ndarray):
-        yield np.lib.array_utils.byte_bounds(value) if value.size else (0, 0)
-    elif isinstance(value, list | tuple | dict) and depth < codec.DEPTH_LIMIT:
-        for entry in list(value.values() if isinstance(value, dict) else value)[:1000]:
-            yield from _memory(entry, depth + 1)
+def _memory(value: object) -> list[tuple[int, int]]:
+    """The (first, last) byte addresses of every array and tensor in a value, lists in lists included."""
+    found, left, looked = [], [value], 0
+    while left and looked < LOOKED_INTO:
+        looked += 1
+        entry = left.pop()
+        if isinstance(entry, np.ndarray):
+            found += [_byte_bounds(np.asarray(entry))] if entry.size else []
+        elif isinstance(entry, dict):
+            left += islice(dict.values(entry), LOOKED_INTO - looked)
+        elif isinstance(entry, list):
+            left += islice(list.__iter__(entry), LOOKED_INTO - looked)
+        elif isinstance(entry, tuple):
+            left += islice(tuple.__iter__(entry), LOOKED_INTO - looked)
+        elif _is_tensor(entry) and str(entry.layout) == "torch.strided":  # type: ignore[attr-defined]
+            storage = entry.untyped_storage()  # type: ignore[attr-defined]
+            found.append((storage.data_ptr(), storage.data_ptr() + storage.nbytes()))
+    return found
 
 
 def _overlap(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> bool:

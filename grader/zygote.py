@@ -11,6 +11,8 @@ and {"fork": job, "ceilings"} with the worker's ends of the question socket and 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gc
 import importlib
 import io
@@ -20,6 +22,7 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 from . import codec, worker
@@ -29,6 +32,7 @@ from .sandbox import Ceilings, Jail, Job
 MESSAGE_LIMIT = 65536
 WORKER_SOCKET = 3
 SETUP_FAILED = 70
+NOBODY = -1
 
 
 class Zygote:
@@ -76,11 +80,12 @@ class Zygote:
 
     def _dismiss(self, client: socket.socket) -> None:
         gone = client.fileno()
-        ending = [pid for pid, (owner, _job) in self._running.items() if gone in (owner, self._first)]
-        for pid in ending:
-            os.kill(pid, signal.SIGKILL)
+        for pid, (owner, job) in self._running.items():
+            if gone in (owner, self._first):
+                os.kill(pid, signal.SIGKILL)
+                self._running[pid] = (NOBODY, job)  # the next client may get the same descriptor
         if gone == self._first:
-            for pid in ending:
+            for pid in self._running:
                 os.waitpid(pid, 0)
             self._jail.close()
             os._exit(0)
@@ -107,13 +112,12 @@ class Zygote:
 
     def _tell(self, owner: int, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
         if owner in self._clients:
-            try:
+            # A client that is gone is no matter: its closed socket is the next thing the poll reports.
+            with contextlib.suppress(ConnectionError):
                 socket.send_fds(self._clients[owner], [json.dumps(message).encode()], descriptors)
-            except (BrokenPipeError, ConnectionError):
-                pass  # the client is gone; its closed socket is the next thing the poll reports
 
     def _fork(self, client: socket.socket, message: dict[str, Any], descriptors: list[int]) -> None:
-        job = message["fork"]
+        job, zygote = message["fork"], os.getpid()
         namespaces = self._jail.namespaces
         try:
             pid = namespaces.fork() if namespaces else os.fork()
@@ -123,8 +127,9 @@ class Zygote:
         if pid == 0:
             try:
                 slot = self._slots.get(client.fileno(), 0)
-                become_worker(descriptors[0], descriptors[1], self._jail, Job(Ceilings(**message["ceilings"]), slot))
-            except BaseException as error:
+                worker_job = Job(Ceilings(**message["ceilings"]), slot)
+                become_worker(descriptors[0], descriptors[1], self._jail, worker_job, zygote)
+            except BaseException as error:  # noqa: BLE001 - nothing may come back from here into the zygote's loop
                 os.write(2, f"the worker could not be set up: {error!r}\n".encode())
             finally:
                 os._exit(SETUP_FAILED)
@@ -137,19 +142,22 @@ class Zygote:
             os.close(handle)
 
 
-def become_worker(questions: int, output: int, jail: Jail, job: Job) -> None:
+def become_worker(questions: int, output: int, jail: Jail, job: Job, parent: int) -> None:
     """Turn the forked process into a jailed worker and serve until the grader closes the channel."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDONLY)
     # Descriptors may lie below 4 already: bring them out of the way before they are put in their places.
-    high = [os.dup2(descriptor, 1000 + place) for place, descriptor in enumerate((nothing, output, questions))]
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, WORKER_SOCKET + 1) for descriptor in (nothing, output, questions)]
     for descriptor, place in ((high[0], 0), (high[1], 1), (high[1], 2), (high[2], WORKER_SOCKET)):
         os.dup2(descriptor, place)
-    sys.stdin = open(0, closefd=False)
-    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for as long as the process lives
+    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")  # noqa: SIM115
     os.environ.clear()
-    jail.apply(job, last=lambda: os.closerange(WORKER_SOCKET + 1, os.sysconf("SC_OPEN_MAX")))
+    most = os.sysconf("SC_OPEN_MAX")  # asked now: the limits lower it, and what is open above would stay open
+    jail.apply(job, last=lambda: os.closerange(WORKER_SOCKET + 1, most))
+    if os.getppid() not in (parent, 0):  # 0: the parent is outside of a namespace of ours
+        os._exit(SETUP_FAILED)  # the zygote died before the worker was tied to it
     write([*codec.Encoder().frame(["hello", jail.names])])
     try:
         worker.serve(read, write)
@@ -161,7 +169,7 @@ def read(count: int) -> bytearray:
     """Read exactly so many bytes from the grader; leave when it has closed the channel."""
     data = bytearray(count)
     view = memoryview(data)
-    while len(view):
+    while view:
         got = os.readv(WORKER_SOCKET, [view[: 1 << 20]])
         if got == 0:
             os._exit(0)
@@ -211,21 +219,24 @@ def main() -> NoReturn:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     settings = json.loads(control.recv(MESSAGE_LIMIT))
+    with contextlib.suppress(OSError):  # some containers forbid it; the limits on each worker still hold
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")  # when memory runs out, workers go first
+    why = ""
     try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")  # when memory runs out, workers go first
-    except OSError:
-        pass  # some containers forbid it; the limits on each worker still hold
-    jail = Jail(settings["level"], tuple(settings["without"]))
-    if jail.refusal:
-        control.send(json.dumps({"refused": jail.refusal}).encode())
-        os._exit(SETUP_FAILED)
-    if jail.namespaces:
-        jail.namespaces.enter()
-    warm_up(settings["torch"], settings["modules"])
-    threads = len(os.listdir("/proc/self/task"))
-    if threads != 1:
-        control.send(json.dumps({"failed": 0, "why": f"the warm process has {threads} threads instead of 1"}).encode())
+        jail = Jail(settings["level"], tuple(settings["without"]))
+        if jail.refusal:
+            control.send(json.dumps({"refused": jail.refusal}).encode())
+            os._exit(SETUP_FAILED)
+        if jail.namespaces:
+            jail.namespaces.enter()
+        warm_up(settings["torch"], settings["modules"])
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        why = f"{type(error).__name__}: {error}"[:1000]
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads != 1 and not why:
+        why = f"the warm process has {threads} threads instead of 1"
+    if why:
+        control.send(json.dumps({"failed": 0, "why": why}).encode())
         os._exit(SETUP_FAILED)
     gc.collect()
     gc.freeze()

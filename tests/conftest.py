@@ -207,6 +207,12 @@ class SmallCourse:
         path.write_text(path.read_text("utf-8") + text, encoding="utf-8")
 
 
+@pytest.fixture(scope="session")
+def small_course_at():
+    """Writes a course of one section to a folder, for fixtures that live longer than a test."""
+    return SmallCourse
+
+
 @pytest.fixture
 def small_course(tmp_path, monkeypatch):
     """A course of one section, named by NNKIT_COURSE."""
@@ -227,3 +233,92 @@ def secret(tmp_path):
 def _one_thread():
     """Two threads on shared cores are slower than one, and a fork after a thread pool may hang."""
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+
+
+# Workers
+
+
+@pytest.fixture(scope="session")
+def numpy_zygote():
+    """The one warm process of all tests that need no torch; it can also load what hostile students would like to have."""
+    from nnkit.grader.processes import Zygote
+
+    zygote = Zygote(torch=False, modules=("ctypes", "os", "signal", "socket", "struct", "sys", "threading", "time"))
+    yield zygote
+    zygote.close()
+
+
+@pytest.fixture(scope="session")
+def torch_zygote():
+    """The one warm process of all tests with torch: it takes seconds to start."""
+    pytest.importorskip("torch")
+    from nnkit.grader.processes import Zygote
+
+    zygote = Zygote(torch=True)
+    yield zygote
+    zygote.close()
+
+
+@pytest.fixture
+def client(numpy_zygote):
+    """A connection of the test's own; what it leaves running is ended."""
+    client = numpy_zygote.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def submitted():
+    """Makes a submission of a text and of helper files: `submitted("def f(): ...", helper="x = 1")`."""
+    from nnkit.grader.student import Files
+
+    allowed = (
+        "__future__",
+        "typing",
+        "collections",
+        "dataclasses",
+        "functools",
+        "itertools",
+        "math",
+        "numpy",
+        "random",
+        "warnings",
+    )
+
+    def make(source, available=allowed, **helpers):
+        texts = {"sub": source, **helpers}
+        sources = {f"{name}.py": text if isinstance(text, bytes) else text.encode() for name, text in texts.items()}
+        return Files(sources, "sub", "13", tuple(available))
+
+    return make
+
+
+@pytest.fixture
+def student_in(request, submitted):
+    """Makes what a test calls: `student_in("graded", "def f(): ...")`; with `torch=True` tensors work."""
+    from nnkit.grader.processes import Patience
+    from nnkit.grader.remote import Budget, RemoteTransport
+    from nnkit.grader.sandbox import Ceilings
+    from nnkit.grader.student import Files, LocalTransport, Student
+
+    plenty = Budget(60.0, 600.0, Patience(20.0, 200.0), Patience(20.0, 200.0))
+    made = []
+
+    def make(mode, source, *, torch=False, budget=plenty, memory=4 << 30, **options):
+        helpers = options.pop("helpers", {})
+        files = source if isinstance(source, Files) else submitted(source, **helpers)
+        if torch:
+            files = submitted(source, available=(*files.available, "torch"), **helpers)
+        if mode == "local":
+            transport = LocalTransport()
+        else:
+            client = request.getfixturevalue("torch_zygote" if torch else "numpy_zygote").client()
+            made.append(client)
+            transport = RemoteTransport(client, Ceilings(memory, 60), budget)
+        student = Student(transport, files, **options)
+        made.append(student)
+        return student
+
+    yield make
+    for each in reversed(made):
+        each.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COLOURS = {"passed": "32", "failed": "31", "unknown": "33"}
 TEXT = 8  # column where what is said of a test begins
 CODE = 4  # blanks before a line of the student's code in a message
-LEAST, WIDEST = 40, 100
+LEAST, WIDEST = 24, 100
 UNWRITTEN = "Not written yet"
 WORDS = {"passed": "ok", "failed": "FAIL", "unknown": "?"}
 
@@ -143,16 +143,20 @@ def _wants_colour() -> bool:
 
 def graded(found: Graded) -> str:
     """What `nnkit grade` prints: a line per submission and section, and what was noticed."""
+    from ..results import clean
+
     rows: list[Sequence[str]] = [("submission", "section", "state", "score", "of", "passed", "")]
     for result in found.results:
         passed = sum(test.status == "passed" for test in result.tests)
         share = f"{passed}/{len(result.tests)}"
-        detail = textwrap.shorten(result.detail, 60)
-        score, most = _points(result.score), _points(result.max_score)
-        rows.append((result.submission, result.section, result.state, score, most, share, detail))
+        detail = textwrap.shorten(result.detail, 60, placeholder=" ...")
+        score, most = _points(result.score) if result.state != "unknown" else "-", _points(result.max_score)
+        rows.append(
+            (clean(result.submission).replace("\n", " "), result.section, result.state, score, most, share, detail)
+        )
     states = Counter(result.state for result in found.results)
     lines = [table(rows, right=(3, 4, 5)), ""]
-    lines += [f"Note: {note}" for note in found.notes]
+    lines += [f"Note: {clean(note)}" for note in found.notes]
     lines.append(f"{len(found.results)} results: " + ", ".join(f"{count} {state}" for state, count in states.items()))
     lines.append(
         f"{found.seconds:.1f} s; worker isolation: {', '.join(found.isolations) or 'none needed'}; secret {found.secret}."

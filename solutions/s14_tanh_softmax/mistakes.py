@@ -219,6 +219,19 @@ def temperature_unchecked(x, axis=-1, temperature=1.0):
 
 @mistake(
     "softmax",
+    says="Your axis wraps around, so axis 5 of a matrix quietly means axis 1. An axis that x lacks has to raise ValueError that names axis.",
+    killed_by=["14.H10"],
+)
+def axis_wraps_around(x, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError("temperature")
+    axis = axis % np.ndim(x)
+    e = np.exp(_below_the_maximum(_floats(x), axis) / temperature)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@mistake(
+    "softmax",
     says="A slice of nothing but -inf has no softmax: (-inf) - (-inf) is NaN. Raise ValueError that names x.",
     killed_by=["14.H10"],
 )
@@ -384,6 +397,17 @@ edit(
 def log_of_all_minus_infinity(x, axis=-1):
     x = _floats(x)
     below = x - x.max(axis=axis, keepdims=True)
+    return below - np.log(np.exp(below).sum(axis=axis, keepdims=True))
+
+
+@mistake(
+    "log_softmax",
+    says="In log_softmax, too, an axis that x lacks has to raise ValueError that names axis; yours wraps around.",
+    killed_by=["14.H10"],
+)
+def log_axis_wraps_around(x, axis=-1):
+    axis = axis % np.ndim(x)
+    below = _below_the_maximum(_floats(x), axis)
     return below - np.log(np.exp(below).sum(axis=axis, keepdims=True))
 
 

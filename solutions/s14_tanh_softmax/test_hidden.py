@@ -5,6 +5,7 @@ the sizes used here, and every known mistake is off by 1e-3 or more.
 """
 
 import numpy as np
+import pytest
 from gradescope_utils.autograder_utils.decorators import number, weight
 
 from nnkit.grader.compare import (
@@ -61,8 +62,8 @@ def test_tanh_keeps_its_digits_near_zero(student, rng):
     """tanh is right to nine digits for numbers from 1e-12 to 1e-3, is 0 at 0, and odd"""
     x = 10.0 ** rng.uniform(-12, -3, 12)
 
-    # The value at 750 is not judged here: it tells the diagnosis which formula was used.
-    assert_close(student.tanh(np.append(x, 750.0))[:-1], np.tanh(x), rtol=1e-9)
+    student.tanh(np.array([750.0]))  # not judged here: it tells the diagnosis which formula was used
+    assert_close(student.tanh(x), np.tanh(x), rtol=1e-9)
     assert_close(student.tanh(-x), -np.tanh(x), rtol=1e-9)
     assert_close(student.tanh(np.array([0.0, 1e-9])), [0.0, 1e-9], rtol=1e-9)
 
@@ -333,13 +334,23 @@ def test_bad_temperature(student, rng):
         assert_refuses(student.softmax, x, temperature=temperature, naming="temperature")
 
 
-@weight(1)
+@weight(0.5)
 @number("14.H10")
-def test_bad_axis_and_bad_scores(student, rng):
-    """softmax and log_softmax refuse an axis that x lacks, and a slice that is -inf throughout"""
-    for function in (student.softmax, student.log_softmax):
-        x = rng.standard_normal((2, 3))
-        for axis in (2, -3, 5):
-            assert_refuses(function, x, axis=axis, naming="axis")
-        x[1] = -np.inf
-        assert_refuses(function, x, naming="x")
+def test_bad_axis(student, rng):
+    """softmax and log_softmax refuse an axis that x lacks"""
+    x = rng.standard_normal((2, 3))
+    for axis in (2, -3, 5):
+        assert_refuses(student.softmax, x, axis=axis, naming="axis")
+        assert_refuses(student.log_softmax, x, axis=axis, naming="axis")
+
+
+@weight(0.5)
+@number("14.H10")
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_nothing_but_minus_infinity(student, rng, name):
+    """softmax and log_softmax refuse a slice that is -inf throughout"""
+    x = rng.standard_normal((2, 3))
+    x[1] = -np.inf
+
+    assert_refuses(getattr(student, name), x, naming="x")
+    assert_refuses(getattr(student, name), x.T, axis=0, naming="x")

@@ -1,0 +1,155 @@
+"""docs/json.md says what `--json` prints: real documents have exactly the fields, types and states of its tables."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import nnkit
+from nnkit import cli
+from nnkit.grader import results
+
+PAGE = (Path(nnkit.__file__).parent / "docs" / "json.md").read_text("utf-8")
+RIGHT = """\
+import numpy as np
+
+def double(x): return 2.0 * x
+def slope(f, x, h=0.5): return (f(x + h) - f(x - h)) / (2 * h)
+
+class Walker:
+    def __init__(self, lr): self.lr, self.velocity = lr, 0.0
+    def step(self, w, grad):
+        self.velocity = self.velocity + self.lr * grad
+        return w - self.velocity
+"""
+KINDS = {
+    "text": lambda value: type(value) is str,
+    "number": lambda value: type(value) in {int, float},
+    "whole number": lambda value: type(value) is int,
+    "true or false": lambda value: type(value) is bool,
+    "list": lambda value: type(value) is list,
+}
+
+
+def tables():
+    """Every table of the page: by its heading, the first cell of each row without its backquotes, and the second."""
+    found = {}
+    for part in PAGE.split("\n## ")[1:]:
+        heading, _, rest = part.partition("\n")
+        rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", rest, flags=re.MULTILINE)
+        assert len({name for name, _ in rows}) == len(rows), f"{heading}: a row stands twice"
+        found[heading] = dict(rows)
+    return found
+
+
+TABLES = tables()
+ENTRIES = {"list of tests": "Test", "list of entries": "Entry", "list of findings": "Finding"}
+
+
+def assert_fits(tree, table):
+    """Exactly the documented fields, each of its type, and so on downwards."""
+    assert set(tree) == set(TABLES[table]), table
+    for name, kind in TABLES[table].items():
+        base = "list" if kind.startswith("list") else kind
+        assert KINDS[base](tree[name]), f"{table}.{name} is {tree[name]!r}, documented as {kind}"
+        if kind == "list of texts":
+            assert all(type(entry) is str for entry in tree[name])
+        for entry in tree[name] if kind in ENTRIES else ():
+            assert_fits(entry, ENTRIES[kind])
+
+
+@pytest.fixture
+def document(small_course, capfd, monkeypatch):
+    """Run a command with --json on the small course; hold the envelope, and return the results."""
+
+    def document(command, *arguments):
+        monkeypatch.setattr(sys, "argv", ["nnkit", command, "--json", *map(str, arguments)])
+        with pytest.raises(SystemExit):
+            cli.main()
+        tree = json.loads(capfd.readouterr().out)
+        assert_fits(tree, "Document")
+        assert (tree["version"], tree["command"]) == (results.SCHEMA_VERSION, command)
+        return tree["results"]
+
+    return document
+
+
+def test_the_page_has_the_tables():
+    """All of them were read, and none is empty"""
+    assert list(TABLES) == ["Document", "Result", "Test", "Entry", "Proof", "Finding", "States"]
+    assert all(TABLES.values())
+
+
+def test_the_ten_states():
+    """Those of the page are those of the records"""
+    assert tuple(TABLES["States"]) == get_args(results.State)
+    assert len(TABLES["States"]) == 10
+
+
+@pytest.mark.parametrize("code", [RIGHT, "", "1 / 0\n", "import scipy\nx = scipy\n", "raise SystemExit\n", "def (:\n"])
+def test_check(small_course, tmp_path, monkeypatch, document, code):
+    """Passed, failed, refused, not importable: the same fields"""
+    (tmp_path / "small.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+
+    [result] = document("check", "13")
+
+    assert_fits(result, "Result")
+    assert len(result["tests"]) == 3
+    assert result["state"] in TABLES["States"]
+    assert (result["state"] == "graded") == (result["detail"] == "")
+    assert result["submission"] == "small.py"
+
+
+def test_grade(small_course, tmp_path, document, secret):
+    """A class with everything in it; results.json is the same document, results.jsonl the same results"""
+    small_course.replace(
+        small_course.hidden,
+        'def test_slope(student, reference, rng):\n    """slope of a random cubic is the reference\'s"""\n',
+        '@tags("slope")\n@leaderboard("speed")\ndef test_slope(student, reference, rng, set_leaderboard_value):\n'
+        "    set_leaderboard_value(1.5)\n",
+    )
+    small_course.replace(small_course.hidden, "import number, weight", "import leaderboard, number, tags, weight")
+    codes = {"ada": RIGHT, "grace": "import scipy\nx = scipy\n", "alan": "def (:\n"}
+    for who, code in codes.items():
+        folder = tmp_path / "class" / who
+        folder.mkdir(parents=True)
+        (folder / "small.py").write_text(code)
+
+    found = document("grade", tmp_path / "class", "--secret-file", secret, "--jobs", "1", "--out", tmp_path / "out")
+
+    for result in found:
+        assert_fits(result, "Result")
+    states = {result["submission"]: result["state"] for result in found}
+    assert states == {"ada": "graded", "grace": "refused", "alan": "import_error"}
+    ada = next(result for result in found if result["submission"] == "ada")
+    assert ada["leaderboard"] == [{"name": "speed", "value": 1.5, "order": "desc"}]
+    assert [test["tags"] for test in ada["tests"] if test["name"] == "test_slope"] == [["slope"]]
+    assert ada["score"] == ada["max_score"] == 20.0
+    assert json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))["results"] == found
+    lines = (tmp_path / "out" / "results.jsonl").read_text("utf-8").splitlines()
+    assert sorted(map(json.loads, lines), key=str) == sorted(found, key=str)
+
+
+@pytest.mark.parametrize("only", ["grace", "alan"])
+def test_every_planned_test_is_listed_when_nobody_s_code_was_run(tmp_path, document, secret, only):
+    """A class of one whose file is refused, or is no Python, has all tests of the section in its result, failed"""
+    folder = tmp_path / "class" / only
+    folder.mkdir(parents=True)
+    (folder / "small.py").write_text({"grace": "import scipy\nx = scipy\n", "alan": "def (:\n"}[only])
+
+    [result] = document("grade", tmp_path / "class", "--secret-file", secret, "--jobs", "1")
+
+    assert (len(result["tests"]), result["score"], result["max_score"]) == (7, 0.0, 20.0)
+    assert {(test["status"], test["message"]) for test in result["tests"]} == {("failed", result["detail"])}
+
+
+def test_validate(small_course, document):
+    """A proof and its findings"""
+    [proof] = document("validate", "13", "--mode", "local", "--jobs", "1", "--again")
+
+    assert_fits(proof, "Proof")
+    assert proof["findings"]
