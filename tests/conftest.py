@@ -259,10 +259,21 @@ def torch_zygote():
     zygote.close()
 
 
+@pytest.fixture(scope="session")
+def open_zygote():
+    """A zygote without isolation: its workers can do to themselves what the jail forbids."""
+    from nnkit.grader.processes import Zygote
+
+    modules = ("ctypes", "os", "signal", "socket", "struct", "sys", "threading", "time")
+    zygote = Zygote(torch=False, modules=modules, level="none")
+    yield zygote
+    zygote.close()
+
+
 @pytest.fixture
-def client(numpy_zygote):
-    """A connection of the test's own; what it leaves running is ended."""
-    client = numpy_zygote.client()
+def client(open_zygote):
+    """A connection of the test's own, to a zygote without isolation; what it leaves running is ended."""
+    client = open_zygote.client()
     yield client
     client.close()
 
