@@ -50,6 +50,8 @@ def test_torch_is_wanted_by_sections_that_name_it():
     assert subjects.wants_torch(SimpleNamespace(libraries=("numpy", "torch")))
     assert not subjects.wants_torch(SimpleNamespace(libraries=("numpy",)))
 
+
+def test_here_without_a_client(section):
     """The student's code and the reference's run here; the catalogue and the seeds are the section's"""
     with subjects.makers(section, SEEDS, None) as made:
         subject = made.subject(files(section))
