@@ -452,7 +452,8 @@ class Process:
             return self.kill("crashed", "It closed the channel for its answers and went on.")
         ended = self.end()
         status = ended["status"]
-        if status == -signal.SIGXCPU or (status == -signal.SIGKILL and self.seconds >= 0.8 * self.ceilings.seconds):
+        # The kernel counts ticks where it limits and nanoseconds where it tells, so the two may differ by some.
+        if status == -signal.SIGXCPU or (status == -signal.SIGKILL and self.seconds >= 0.75 * self.ceilings.seconds):
             return WorkerEnded("timeout", f"It used more than {self.ceilings.seconds} s of processor time in all.")
         if status == -signal.SIGKILL:
             return WorkerEnded("killed", "The system killed it, most likely because memory ran out.")

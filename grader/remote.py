@@ -57,14 +57,15 @@ class RemoteTransport:
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         """Ask the worker within what is left of the budget."""
         assert self._process is not None
-        process, patience = self._process, self._patience()
+        process, (patience, last) = self._process, self._patience()
         start = time.monotonic()
         try:
             return process.ask(question, patience, call_back)
         except WorkerEnded as ended:
-            self.ends.append((ended.state, str(ended)))
+            told = last if last and ended.state == "timeout" else str(ended)
+            self.ends.append((ended.state, told))
             self.close()
-            raise
+            raise WorkerEnded(ended.state, told) from None
         except BaseException:
             self.close()  # in the midst of a question: what it sent next would answer the wrong one
             raise
@@ -87,18 +88,19 @@ class RemoteTransport:
             self.printed = (self.printed + self._process.output_text())[: 64 << 10]
             self._process = None
 
-    def _patience(self) -> Patience:
+    def _patience(self) -> tuple[Patience, str]:
+        """How long a question may take, and what to say when that is all that is left of the budget."""
         assert self._process is not None
         timed_out = any(state == "timeout" for state, _ in self.ends)
         most = self._budget.after_first_timeout if timed_out else self._budget.per_question
         cpu_left = self._budget.cpu - self._cpu_spent - self._process.cpu()
         sentence = ""
-        if cpu_left <= 0:
+        if cpu_left < most.cpu:
             sentence = f"The submission's {self._budget.cpu:g} s of processor time for this section are used up."
-        elif self._wall_left <= 0:
+        elif self._wall_left < most.wall:
             sentence = f"The submission's {self._budget.wall:g} s for this section are used up."
-        if sentence:
+        if min(cpu_left, self._wall_left) <= 0:
             self.ends.append(("timeout", sentence))
             self.close()
             raise WorkerEnded("timeout", sentence)
-        return Patience(min(most.cpu, cpu_left), min(most.wall, self._wall_left))
+        return Patience(min(most.cpu, cpu_left), min(most.wall, self._wall_left)), sentence

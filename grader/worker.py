@@ -18,6 +18,7 @@ import time
 import types
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Self
 
@@ -164,6 +165,13 @@ class Watch:
         return [sorted(self._flags), texts, changed, shared, moved, _default_dtype() != self._dtype, exception]
 
 
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    """What is set inside to the filters of warnings and to numpy's error state does not outlive the question."""
+    with warnings.catch_warnings(action="ignore"), np.errstate():
+        yield
+
+
 class Worker:
     """Answers questions.
 
@@ -220,8 +228,7 @@ class Worker:
 
     def _attempt(self, action: Callable[[], object], watch: Watch | None, after: list[Any] | None = None) -> Answer:
         try:
-            # Nothing the code does to the filters of warnings outlives the question.
-            with watch or warnings.catch_warnings(action="ignore"):
+            with watch or _unwatched():
                 value = action()
             seen = watch.observation(after or [], value, None) if watch is not None else None
             try:
@@ -290,8 +297,7 @@ class Worker:
     ) -> dict[str, str]:
         seed_everything(seed)
         self._source = Source(files, available, section, folder)
-        with np.errstate():  # what it sets for itself, every call sets anew
-            self._main = module = self._source.load(main)
+        self._main = module = self._source.load(main)
         public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
         return {str(name)[:200]: _kind(value) for name, value in list(public.items())[:2000]}
 

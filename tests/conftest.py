@@ -182,6 +182,10 @@ class forgetful(Walker):
 }
 
 
+def pytest_addoption(parser):
+    parser.addoption("--rewrite-golden", action="store_true", help="write tests/golden/ anew from what is found now")
+
+
 class SmallCourse:
     """A course of one section, in order until a test spoils it."""
 

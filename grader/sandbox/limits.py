@@ -11,7 +11,10 @@ NICENESS = 5
 
 
 class Limits:
-    """The operating system's own limits, hard and soft alike."""
+    """The operating system's own limits, hard and soft alike; processor time alone has a second between them.
+
+    At the soft one the kernel sends SIGXCPU, which says why; at the hard one it kills what ignored that.
+    """
 
     name = "limits"
 
@@ -40,6 +43,7 @@ class Limits:
             del most[resource.RLIMIT_AS]
         for kind, value in most.items():
             _soft, hard = resource.getrlimit(kind)
-            allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (allowed, allowed))
+            most_hard = value + 1 if kind == resource.RLIMIT_CPU else value
+            allowed = most_hard if hard == resource.RLIM_INFINITY else min(most_hard, hard)
+            resource.setrlimit(kind, (min(value, allowed), allowed))
         os.nice(NICENESS)

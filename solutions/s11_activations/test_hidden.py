@@ -51,7 +51,7 @@ def seed_from(rng):
 # collapse_linear
 
 
-@weight(3)
+@weight(6)
 @number("11.H1")
 @pytest.mark.parametrize("widths", [(3, 7), (3, 3, 3), (5, 3, 7, 1), (7, 5, 1, 3, 9, 5, 3)])
 def test_collapse_equals_the_stack(student, rng, widths):

@@ -39,7 +39,7 @@ def check_trace(trace, length):
 CLOSE = {"rtol": 1e-9, "atol": 1e-12}
 
 
-@weight(3)
+@weight(5)
 @number("15.H1")
 def test_weighted_sums(student, rng):
     """dense gives the sum of every unit for every sample, also where N, D and O are equal, and for N = 0, 1"""
@@ -94,7 +94,7 @@ def test_softmax_of_large_sums(student, rng):
     assert_close(yours, expected, rtol=1e-9, name="the output")
 
 
-@weight(2)
+@weight(3)
 @number("15.H2")
 def test_trace_fits_together(student, reference, rng):
     """In the trace z[k] is the weighted sum of a[k], a[k + 1] is the activation of z[k], and a[0] equals X"""
@@ -162,7 +162,7 @@ def test_order_of_the_hidden_units(student, rng):
     assert_close(mixed, straight, **CLOSE, name="the output with hidden units in another order")
 
 
-@weight(3)
+@weight(4)
 @number("15.H4")
 @pytest.mark.parametrize("batch_size", [3, 1, 64])
 def test_batches(student, reference, rng, batch_size):
@@ -199,7 +199,7 @@ def test_one_sample_and_none(student, rng, batch_size):
         assert_shape(yours, (N, 2), name=f"predict of {N} samples")
 
 
-@weight(3)
+@weight(4)
 @number("15.H5")
 def test_single_sample(student, reference, rng):
     """forward_single takes (D,), returns (O,), and gives what the sample gets in a batch"""
