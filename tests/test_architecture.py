@@ -15,7 +15,7 @@ ROOT = Path(nnkit.__file__).parent
 STOREYS = [
     "cli",
     "report.*",
-    "check grade validate",
+    "check doctor grade validate",
     "check_session grading release",
     "session",
     "plugin",
@@ -25,7 +25,8 @@ STOREYS = [
     "speed",
     "remote",
     "processes student",
-    "compare zygote",
+    "compare fresh",
+    "zygote",
     "worker",
     "codec toolbox",
     "inspection workspace exchange.*",
@@ -33,7 +34,7 @@ STOREYS = [
     "imports mistakes mutants results seeds sandbox.*",
     "errors",
 ]
-JAILED = {"codec", "worker", "zygote", "toolbox", "errors"}  # and sandbox.*
+JAILED = {"codec", "worker", "zygote", "fresh", "toolbox", "errors"}  # and sandbox.*
 
 
 def modules():

@@ -11,14 +11,17 @@ import sys
 import pytest
 
 from nnkit.grader import sandbox
-from nnkit.grader.sandbox import LAYERS, Ceilings, apply_all
+from nnkit.grader.sandbox import LEVELS, ORDER, Ceilings, Jail, Job, _libc
+from nnkit.grader.sandbox.landlock import Landlock
 from nnkit.grader.sandbox.limits import Limits
-from nnkit.grader.sandbox.privileges import NoNewPrivileges, NotDumpable
+from nnkit.grader.sandbox.privileges import NoCapabilities, NoNewPrivileges, NotDumpable
+from nnkit.grader.sandbox.syscalls import SystemCalls
 from nnkit.grader.sandbox.tether import DiesWithParent
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers run on Linux only")
 
 CEILINGS = Ceilings(memory=1 << 40, seconds=50, written=1 << 20, open_files=40, threads=70)
+JOB = Job(CEILINGS, 0)
 GET_PDEATHSIG, GET_DUMPABLE, GET_NO_NEW_PRIVS = 2, 3, 39
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -49,15 +52,38 @@ def got(option):
 
 
 def test_layers_stand_in_their_order():
-    """Limits first, what hides the process last; later layers may forbid what earlier ones need"""
-    assert [layer.name for layer in LAYERS] == ["limits", "no_new_privileges", "dies_with_parent", "not_dumpable"]
-    assert len({layer.name for layer in LAYERS}) == len(LAYERS)
+    """What needs files comes first, then what needs root; the list of system calls refuses all others and comes last"""
+    assert [make.name for make in ORDER] == [
+        "control_groups", "namespaces", "limits", "own_user", "no_capabilities", "no_new_privileges", "landlock",
+        "dies_with_parent", "not_dumpable", "system_calls",
+    ]  # fmt: skip
 
 
-def test_all_layers_work_here_and_say_so():
-    """What is applied is what is told"""
-    assert sandbox.missing() == {}
-    assert in_child(lambda: apply_all(CEILINGS)) == str([layer.name for layer in LAYERS])
+def test_without_isolation_only_what_protects_the_machine_stands():
+    """At the level `none` a worker is limited and dies with its parent; files and signals are open to it"""
+    jail = Jail("none")
+
+    assert jail.names == ["limits", "no_new_privileges", "dies_with_parent", "not_dumpable"]
+    assert in_child(lambda: applied(jail)) == "['last']"
+    assert jail.refusal is None
+
+
+def applied(jail):
+    """Apply a jail in this process and say what was called."""
+    called = []
+    jail.apply(JOB, last=lambda: called.append("last"))
+    return called
+
+
+def test_levels_refuse_what_they_must():
+    """strict demands the list of system calls; best is content with another layer that hides files; none with nothing"""
+    assert Jail("strict", without=("system_calls",)).refusal
+    assert "left out" in Jail("strict", without=("system_calls",)).refusal
+    hiding = ("system_calls", "namespaces", "landlock")
+    assert Jail("best", without=hiding).refusal == "no layer that hides files works here"
+    assert set(LEVELS) == {"strict", "best", "none"}
+    if Landlock().missing() is None:
+        assert Jail("best", without=("system_calls",)).refusal is None
 
 
 def test_a_layer_that_cannot_work_is_left_out_and_named(monkeypatch):
@@ -69,20 +95,88 @@ def test_a_layer_that_cannot_work_is_left_out_and_named(monkeypatch):
         def missing(self):
             return "this machine has none"
 
-        def apply(self, ceilings):
+        def apply(self, job):
             raise AssertionError
 
-    monkeypatch.setattr(sandbox, "LAYERS", (Limits(), Absent(), NotDumpable()))
+    monkeypatch.setattr(sandbox, "ORDER", (Limits, Absent, NotDumpable))
+    jail = Jail("best", without=("system_calls",))
 
-    assert sandbox.missing() == {"absent": "this machine has none"}
-    assert in_child(lambda: apply_all(CEILINGS)) == "['limits', 'not_dumpable']"
+    assert jail.missing == {"absent": "this machine has none"}
+    assert jail.names == ["limits", "not_dumpable"]
+    assert in_child(lambda: applied(jail)) == "['last']"
+
+
+def test_a_layer_that_fails_stops_the_worker(monkeypatch):
+    """Nothing of the student's runs behind half a jail"""
+
+    class Failing:
+        name = "failing"
+
+        def missing(self):
+            return None
+
+        def apply(self, job):
+            raise OSError("the kernel refuses")
+
+    monkeypatch.setattr(sandbox, "ORDER", (Limits, Failing, NotDumpable))
+    jail = Jail("none", without=())
+    jail.layers.insert(1, Failing())
+
+    assert in_child(lambda: applied(jail)) == (99, "OSError('the kernel refuses')")
+
+
+def test_what_is_tried_is_tried_elsewhere():
+    """Asking a layer whether it works changes nothing in the process that asks"""
+    before = [got(GET_NO_NEW_PRIVS), got(GET_DUMPABLE), os.getuid(), resource.getrlimit(resource.RLIMIT_NOFILE)]
+
+    Jail("strict")
+
+    assert before == [got(GET_NO_NEW_PRIVS), got(GET_DUMPABLE), os.getuid(), resource.getrlimit(resource.RLIMIT_NOFILE)]
+    os.listdir("/")
+
+
+@pytest.mark.skipif(Landlock().missing() is not None, reason="this kernel has no Landlock")
+def test_landlock_grants_what_it_is_told_and_nothing_else(tmp_path):
+    """A folder that may be read can be read, one that may be written can be written, the rest is refused"""
+    for name in ("read", "write", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+
+    def tried():
+        _libc.prctl(_libc.SET_NO_NEW_PRIVS, 1)
+        Landlock(readable=[str(tmp_path / "read")], writable=[str(tmp_path / "write")]).apply(JOB)
+        found = []
+        for name in ("read", "write", "other"):
+            for action in (
+                (tmp_path / name / "file").read_text,
+                lambda name=name: (tmp_path / name / "new").write_text("x"),
+            ):
+                try:
+                    action()
+                    found.append("yes")
+                except PermissionError:
+                    found.append("no")
+        return found
+
+    assert in_child(tried) == "['yes', 'no', 'yes', 'yes', 'no', 'no']"
+
+
+def test_capabilities_are_gone():
+    """Not even root's own capabilities are left"""
+
+    def tried():
+        NoCapabilities().apply(JOB)
+        with open("/proc/self/status") as file:
+            return [line.split()[1] for line in file if line.startswith(("CapEff", "CapPrm"))]
+
+    assert in_child(tried) == str(["0" * 16] * 2)
 
 
 def test_limits_are_hard():
     """Soft and hard alike, so that nothing raises them again; processor time alone has a second to say why"""
 
     def tried():
-        Limits().apply(CEILINGS)
+        Limits().apply(JOB)
         kinds = ("RLIMIT_CPU", "RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_CORE")
         return [resource.getrlimit(getattr(resource, kind)) for kind in kinds]
 
@@ -95,7 +189,7 @@ def test_a_limit_that_is_lower_already_stays():
 
     def tried():
         resource.setrlimit(resource.RLIMIT_NOFILE, (20, 30))
-        Limits().apply(CEILINGS)
+        Limits().apply(JOB)
         return resource.getrlimit(resource.RLIMIT_NOFILE)
 
     assert in_child(tried) == "(30, 30)"
@@ -105,7 +199,7 @@ def test_memory_ends_at_its_ceiling():
     """A mapping above it is refused"""
 
     def tried():
-        Limits().apply(Ceilings(memory=1 << 30, seconds=50))
+        Limits().apply(Job(Ceilings(memory=1 << 30, seconds=50), 0))
         try:
             mmap.mmap(-1, 2 << 30)
         except OSError as error:
@@ -123,7 +217,7 @@ def test_processor_time_ends_at_its_ceiling(ignored, last):
 
     def tried():
         signal.signal(ignored, signal.SIG_IGN)
-        Limits().apply(Ceilings(memory=1 << 40, seconds=1))
+        Limits().apply(Job(Ceilings(memory=1 << 40, seconds=1), 0))
         while True:
             pass
 
@@ -135,7 +229,7 @@ def test_a_file_ends_at_its_ceiling(tmp_path):
 
     def tried():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        Limits().apply(CEILINGS)
+        Limits().apply(JOB)
         with (tmp_path / "large").open("wb", buffering=0) as file:
             return [file.write(bytes(2 << 20)), (tmp_path / "large").stat().st_size]
 
@@ -147,7 +241,7 @@ def test_descriptors_end_at_their_ceiling():
 
     def tried():
         os.closerange(3, 1000)
-        Limits().apply(CEILINGS)
+        Limits().apply(JOB)
         try:
             for count in range(100):  # noqa: B007 - told below
                 os.open(os.devnull, os.O_RDONLY)
@@ -167,7 +261,7 @@ def test_no_privileges_are_gained():
 
     def tried():
         before = got(GET_NO_NEW_PRIVS)
-        NoNewPrivileges().apply(CEILINGS)
+        NoNewPrivileges().apply(JOB)
         return [before, got(GET_NO_NEW_PRIVS), libc.prctl(38, 0, 0, 0, 0), got(GET_NO_NEW_PRIVS)]
 
     assert in_child(tried) in ("[0, 1, -1, 1]", "[1, 1, -1, 1]")
@@ -177,7 +271,7 @@ def test_the_process_cannot_be_dumped():
     """No core file, and nobody of the same user may trace it"""
 
     def tried():
-        NotDumpable().apply(CEILINGS)
+        NotDumpable().apply(JOB)
         return got(GET_DUMPABLE)
 
     assert in_child(tried) == "0"
@@ -190,7 +284,7 @@ def test_a_worker_dies_with_its_parent():
     if parent == 0:
         child = os.fork()
         if child == 0:
-            DiesWithParent().apply(CEILINGS)
+            DiesWithParent().apply(JOB)
             os.write(writing, f"{os.getpid()}\n".encode())
             while True:
                 signal.pause()
@@ -212,18 +306,24 @@ def test_a_worker_dies_with_its_parent():
 
 def test_a_refusal_of_the_kernel_is_an_error():
     """A layer does not claim what was not done"""
-    from nnkit.grader.sandbox import _prctl
-
     with pytest.raises(OSError, match=r"prctl\(9999\)"):
-        _prctl.prctl(9999, 0)
+        _libc.prctl(9999, 0)
 
 
-def test_elsewhere_than_on_linux_a_layer_is_missing(monkeypatch):
-    """It says why, and applying it is an error"""
-    from nnkit.grader.sandbox import _prctl
+def test_elsewhere_than_on_linux_layers_are_missing(monkeypatch):
+    """They say why, and applying one is an error"""
+    monkeypatch.setattr(_libc, "_libc", None)
 
-    monkeypatch.setattr(_prctl, "_libc", None)
+    jail = Jail("strict", without=("control_groups",))
 
-    assert set(sandbox.missing()) == {"no_new_privileges", "dies_with_parent", "not_dumpable"}
-    with pytest.raises(OSError, match="Linux only"):
-        NotDumpable().apply(CEILINGS)
+    assert jail.names == ["limits"]
+    assert jail.refusal
+    with pytest.raises(OSError, match="needs Linux"):
+        NotDumpable().apply(JOB)
+
+
+def test_a_filter_that_is_taken_and_does_nothing_is_missing(monkeypatch):
+    """The core layer is believed only when opening a file was refused behind it"""
+    monkeypatch.setattr(SystemCalls, "apply", lambda _self, _job: None)
+
+    assert "files can still be opened" in SystemCalls().missing()
