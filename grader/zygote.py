@@ -149,7 +149,8 @@ def become_worker(questions: int, output: int, jail: Jail, job: Job) -> None:
     sys.stdin = open(0, closefd=False)
     sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")
     os.environ.clear()
-    jail.apply(job, last=lambda: os.closerange(WORKER_SOCKET + 1, os.sysconf("SC_OPEN_MAX")))
+    most = os.sysconf("SC_OPEN_MAX")  # asked now: the limits lower it, and what is open above would stay open
+    jail.apply(job, last=lambda: os.closerange(WORKER_SOCKET + 1, most))
     write([*codec.Encoder().frame(["hello", jail.names])])
     try:
         worker.serve(read, write)
