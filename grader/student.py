@@ -68,7 +68,15 @@ class Observation:
         if record is None:
             return cls()
         match record:
-            case [list(flags), list(texts), list(changed), list(shared), bool(moved), bool(dtype), str() | None as name]:
+            case [
+                list(flags),
+                list(texts),
+                list(changed),
+                list(shared),
+                bool(moved),
+                bool(dtype),
+                str() | None as name,
+            ]:
                 names = [*flags, *texts, *changed, *shared]
                 if all(type(entry) is str for entry in names):
                     return cls(frozenset(flags), tuple(texts), tuple(changed), tuple(shared), moved, dtype, name)
@@ -298,21 +306,29 @@ class Student:
             return self._names
         try:
             head, buffers = self._transport.load(self._files, self._load_seed)
-            answer = codec.Decoder().value(head, buffers)
+            self._names = self._read_names(codec.Decoder().value(head, buffers))
         except WorkerEnded as ended:
             self._cannot_load = CannotLoad(f"{self._files.main}.py could not be imported. {ended}")
-            raise self._cannot_load from None
-        except ProtocolError:
+        except (ProtocolError, RecursionError) as error:
+            self._nonsense(error)
             self._cannot_load = CannotLoad(f"{self._files.main}.py could not be imported: nonsense came back.")
+        except CannotLoad as refused:
+            self._cannot_load = refused
+        if self._cannot_load is not None:
             raise self._cannot_load from None
-        if answer[0] == "error":
-            self._cannot_load = self._load_error(answer)
-            raise self._cannot_load from None
-        self._names = answer[1]
-        return answer[1]  # type: ignore[no-any-return]
+        assert self._names is not None
+        return self._names
 
-    def _load_error(self, answer: list[Any]) -> CannotLoad:
-        raised = Raised(answer[1], answer[3], tuple(tuple(frame) for frame in answer[4]))
+    def _read_names(self, answer: Any) -> dict[str, str]:
+        match answer:
+            case ["value", dict(names), None] if {type(entry) for entry in (*names, *names.values())} <= {str}:
+                return names
+            case ["error", str(type_name), list(), str(text), list(frames), None] if all(map(_is_frame, frames)):
+                raise self._load_error(type_name, text, frames)
+        raise ProtocolError("not a list of names")
+
+    def _load_error(self, type_name: str, text: str, frames: list[list[Any]]) -> CannotLoad:
+        raised = Raised(type_name, text, tuple(tuple(frame) for frame in frames))
         where = f" (line {raised.frames[-1][1]})" if raised.frames else ""
         error = CannotLoad(
             f"{self._files.main}.py could not be imported: {raised.type_name}: {raised.text}{where}".rstrip(": ")
@@ -330,7 +346,10 @@ class Student:
         try:
             parts = codec.Encoder(self._hand_over).frame(question)
         except codec.Unfit as unfit:
-            raise OurFault(f"A test passes to {name or question[0]} what cannot cross: {unfit}.") from None
+            if self._ours:
+                raise OurFault(f"A test passes to {name or question[0]} what cannot cross: {unfit}.") from None
+            # Tests hand on what the student's code returned. That the tests' own values cross, the reference proves.
+            raise StudentError(f"{name or 'The student code'} cannot be asked about {unfit}.") from None
         step = self._record(parts)
         backs = _Backs(self, step)
         self._asking = True
@@ -348,11 +367,16 @@ class Student:
         try:
             return self._read(codec.Decoder(self._take_over).value(head, buffers), name)
         except (ProtocolError, RecursionError) as error:
-            self._transport.close()
-            ends = getattr(self._transport, "ends", None)
-            if ends is not None:
-                ends.append(("protocol_error", f"The answer is not well-formed ({error})."))
+            self._transcript = None  # the diagnosis compares answers, and this is none
+            self._nonsense(error)
             raise StudentError(f"{name or 'The student code'} answered with nonsense ({error}).") from None
+
+    def _nonsense(self, error: Exception) -> None:
+        """The worker wrote frames of its own: it cannot be asked any more."""
+        self._transport.close()
+        ends = getattr(self._transport, "ends", None)
+        if ends is not None:
+            ends.append(("protocol_error", f"The answer is not well-formed ({error})."))
 
     def _read(self, answer: Any, name: str) -> Any:
         __tracebackhide__ = True
