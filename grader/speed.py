@@ -2,7 +2,7 @@
 
 Student and reference run in workers of their own. The processor time of each is read from outside, before and after a
 call; the cost of sending the same data there and back is subtracted from both, as the reference's worker shows it
-(the student's could make it dear); runs alternate; the fastest run of each counts.
+(the student's could make it dear); runs alternate; the fastest run of each counts; every answer must be the reference's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from .codec import TensorArray
+from .compare import assert_close
 from .errors import OurFault, TooSlow
 from .remote import RemoteTransport
 from .student import Student
@@ -23,6 +27,7 @@ MOST_ROUNDS = 15
 HOPELESS = 4.0  # so many times over the limit after the fewest rounds: noise cannot explain it
 SMALLEST = 50e-6  # seconds; below this the clock and the kernel's own work drown the difference
 NOISE = 0.1  # of what sending the data costs: so much it varies by itself
+RTOL, ATOL = 5e-3, 1e-5  # an answer that was computed at all; how exact it must be, other tests say
 
 
 @dataclass(slots=True)
@@ -32,6 +37,7 @@ class _Runner:
     module: Student
     prepared: tuple[Any, ...] = ()
     best: float = math.inf
+    answer: object = None
     cpu: Callable[[], float] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,7 +53,10 @@ class _Runner:
             return self.cpu() - start
 
     def round(self, run: Callable[..., object], inputs: tuple[Any, ...]) -> None:
-        self.best = min(self.best, self.seconds(lambda: run(self.module, *self.prepared, *inputs)))
+        def call() -> None:
+            self.answer = run(self.module, *self.prepared, *inputs)
+
+        self.best = min(self.best, self.seconds(call))
 
 
 class Speed:
@@ -77,6 +86,7 @@ class Speed:
 
         Raises:
             TooSlow: the ratio stays above `times` after further rounds.
+            Mismatch: an answer is not the reference's, where that is plain data.
         """
         __tracebackhide__ = True
         ours_and_theirs = self._sides()
@@ -94,6 +104,8 @@ class Speed:
                     way = min(way, reference.seconds(partial(reference.module.echo, list(drawn))))
                 else:
                     runners[turn % 3 - 1].round(run, drawn)
+            if _is_plain(reference.answer):
+                assert_close(student.answer, reference.answer, rtol=RTOL, atol=ATOL, name="the answer that was timed")
             least = max(SMALLEST, NOISE * way)
             yours, ours = max(student.best - way, least), max(reference.best - way, least)
             ratio = yours / ours
@@ -107,3 +119,12 @@ class Speed:
             f"{1000 * ours:.3g} ms); at most {times:g} times is asked for. "
             "Are there Python loops over the elements?"
         )
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value came over whole: an object that stayed in its worker cannot be compared."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return type(value) in (np.ndarray, TensorArray, bool, int, float, complex) or isinstance(value, np.generic)

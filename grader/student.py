@@ -378,7 +378,10 @@ class Student:
         try:
             parts = codec.Encoder(self._hand_over).frame(question)
         except codec.Unfit as unfit:
-            raise OurFault(f"A test passes to {name or question[0]} what cannot cross: {unfit}.") from None
+            if self._ours:
+                raise OurFault(f"A test passes to {name or question[0]} what cannot cross: {unfit}.") from None
+            # Tests hand on what the student's code returned. That the tests' own values cross, the reference proves.
+            raise StudentError(f"{name or 'The student code'} cannot be asked about {unfit}.") from None
         step = self._record(parts)
         backs = _Backs(self, step)
         self._asking = True

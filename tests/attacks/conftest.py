@@ -1,0 +1,367 @@
+"""The corpus, what it is aimed at, and a run of the real command over it."""
+
+import contextlib
+import json
+import os
+import re
+import resource
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import nnkit
+from nnkit.grader.sandbox import Jail
+
+HERE = Path(__file__).parent
+KIT = Path(nnkit.__file__).parent
+FACT = re.compile(r"^# (earns|ends|held by|run|brings|only): (.+)$", re.MULTILINE)
+# What stays of section 13's hidden tests in the runs that are not about time: the others cost most of it.
+KEPT = (
+    "test_extremes", "test_values", "test_kind_of_number", "test_elu_of_large_numbers", "test_dead_units",
+    "test_two_halves", "test_negative_alpha",
+)  # fmt: skip
+FEWER_CASES = {
+    "SHAPES = [(), (0,), (4, 4), (2, 3, 5)]": "SHAPES = [(4, 4)]",
+    "for _ in range(5):\n        x = np.array": "for _ in range(2):\n        x = np.array",
+}
+BRANCHES = ("aa", "ae", "b", "h")  # attacks are sorted in between ada, alan and grace
+NEIGHBOURS = ("ada", "alan", "grace")
+BASELINES = {
+    "without relu": "raise RuntimeError('no relu')"
+}  # what is earned without a relu is measured, not written down
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One file of the corpus. What must happen is written in it."""
+
+    path: Path
+    earns: str = "all"  # all, nothing, without relu, less, any
+    ends: str = "graded"
+    held_by: tuple[str, ...] = ()  # layers of which each alone is enough
+    run: str = "plain"  # plain, timed (with the section's tests of time), impatient (deadlines are short)
+    brings: tuple[str, ...] = ()  # further names under which the file is handed in
+    only: str = ""  # machine
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @classmethod
+    def read(cls, path: Path) -> "Attack":
+        facts = dict(FACT.findall(path.read_text()))
+        lists = {
+            name: tuple(facts.pop(key, "").replace(",", " ").split())
+            for name, key in (("held_by", "held by"), ("brings",) * 2)
+        }
+        return cls(path, **facts, **lists)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CORPUS = [Attack.read(path) for path in sorted((HERE / "corpus").glob("*.py"))]
+CORPUS = [attack for attack in CORPUS if attack.only in ("", os.uname().machine)]
+
+
+def pytest_generate_tests(metafunc):
+    """One test for every attack."""
+    if "attack" in metafunc.fixturenames:
+        metafunc.parametrize("attack", CORPUS, ids=str)
+
+
+# What is attacked
+
+
+class World:
+    """Files, variables, listeners and a process, all of them of no use to anybody but an attacker.
+
+    Args:
+        user: whose they are, where that is not the user who runs the tests.
+    """
+
+    def __init__(self, user: int | None = None) -> None:
+        self.token = secrets.token_hex(6)
+        self.secrets = {
+            name: f"CANARY-{name}-{secrets.token_hex(16)}" for name in ("file", "variable", "memory", "course")
+        }
+        self.folder = Path(tempfile.mkdtemp(prefix="nnkit-world-"))
+        self.folder.chmod(0o755)
+        self.drop = self.folder / "drop"
+        self.drop.mkdir()
+        self.drop.chmod(0o777)
+        for name, mode in (("secret", 0o600), ("public", 0o644)):
+            path = self.folder / name
+            path.write_text(self.secrets["file"])
+            path.chmod(mode)
+        self.course_secret = self.folder / "course_secret"
+        self.course_secret.write_text(self.secrets["course"] + "\n")
+        self.course_secret.chmod(0o600)
+        if user is not None:
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, user, user)
+        self.as_root = self.folder / "as_root"
+        if os.getuid() == 0:
+            shutil.copy("/usr/bin/id", self.as_root)
+            self.as_root.chmod(0o4755)
+        self.user = user
+        self._listen()
+        self._start_canary()
+
+    def _listen(self) -> None:
+        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", 0))
+        self.path = socket.socket(socket.AF_UNIX)
+        self.path.bind(str(self.folder / "socket"))
+        (self.folder / "socket").chmod(0o777)
+        self.abstract = socket.socket(socket.AF_UNIX)
+        self.abstract.bind(f"\0nnkit-{self.token}")
+        for listener in (self.path, self.abstract):
+            listener.listen()
+        for listener in (self.tcp, self.udp, self.path, self.abstract):
+            listener.setblocking(False)
+
+    def _start_canary(self) -> None:
+        command = [sys.executable, "-I", "-S", str(HERE / "canary.py")]
+        if self.user is not None:
+            command = [sys.executable, str(HERE / "environments.py"), "user", "--", *command]
+        self.canary = subprocess.Popen(
+            command, stdout=subprocess.PIPE, env={**os.environ, "NNKIT_CANARY": self.secrets["memory"]}
+        )
+        assert self.canary.stdout is not None
+        self.address = int(self.canary.stdout.readline())
+        self._unharmed = self._state_of_canary()
+
+    def _state_of_canary(self) -> tuple[object, ...]:
+        pid = self.canary.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE), resource.prlimit(pid, resource.RLIMIT_AS)
+        return os.getpriority(os.PRIO_PROCESS, pid), os.sched_getaffinity(pid), *limits
+
+    def targets(self, **changes: object) -> bytes:
+        """The addresses, as a module that is handed in with every attack."""
+        here = {
+            "token": self.token, "folder": str(self.folder), "drop": str(self.drop), "secret": str(self.folder / "secret"),
+            "public": str(self.folder / "public"), "pid": self.canary.pid, "address": self.address,
+            "length": len(self.secrets["memory"]), "tcp": self.tcp.getsockname()[1], "udp": self.udp.getsockname()[1],
+            "unix": str(self.folder / "socket"), "abstract": f"nnkit-{self.token}", "as_root": str(self.as_root),
+            "key": int(self.token, 16) % 2**31, "secret_backwards": self.secrets["course"][::-1],
+            "answers": [str(KIT / "solutions" / "s13_relu" / name) for name in ("test_hidden.py", "relu.py")],
+            "memory": 8 << 30, "small": False, **changes,
+        }  # fmt: skip
+        return "".join(f"{name} = {value!r}\n" for name, value in here.items()).encode()
+
+    def harm(self) -> list[str]:
+        """What has happened to all this, and what was left behind, since the last look."""
+        return [*self._harm_to_canary(), *self._arrivals(), *self._left_behind(), *self._changed_files()]
+
+    def _harm_to_canary(self) -> list[str]:
+        if self.canary.poll() is not None:
+            return ["the canary process was ended"]
+        assert self.canary.stdout is not None
+        self.canary.send_signal(signal.SIGUSR2)
+        found = []
+        while (line := int(self.canary.stdout.readline())) != signal.SIGUSR2:
+            found.append(f"the canary process got signal {line}")
+        if (now := self._state_of_canary()) != self._unharmed:
+            found.append(f"the canary process was {self._unharmed} and is {now}")
+            resource.prlimit(self.canary.pid, resource.RLIMIT_NOFILE, self._unharmed[2])
+            os.setpriority(os.PRIO_PROCESS, self.canary.pid, self._unharmed[0])
+            os.sched_setaffinity(self.canary.pid, self._unharmed[1])
+        return found
+
+    def _arrivals(self) -> list[str]:
+        found = []
+        for name, listener in (("TCP", self.tcp), ("path", self.path), ("abstract", self.abstract)):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    listener.accept()[0].close()
+                    found.append(f"somebody connected ({name})")
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.udp.recv(1000)
+                found.append("a datagram arrived")
+        return found
+
+    def _left_behind(self) -> list[str]:
+        found = []
+        for place in (self.drop, Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")):
+            for path in place.glob(f"*{self.token}*"):
+                found.append(f"left: {path}")
+                path.rmdir() if path.is_dir() else path.unlink()
+        for name, kind in (("shm", "-M"), ("msg", "-Q"), ("sem", "-S")):
+            key = str(int(self.token, 16) % 2**31)
+            if any(line.split()[0] == key for line in Path(f"/proc/sysvipc/{name}").read_text().splitlines()):
+                found.append(f"left: System V {name}")
+                subprocess.run(["ipcrm", kind, key], check=True)
+        for pid in self.processes():
+            found.append(f"left: process {pid}")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return found
+
+    def processes(self) -> list[int]:
+        """Processes that an attack has given the world's name, or that were started with it in their environment."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (
+                    f"nnkit-{self.token}"[:15] in (path / "comm").read_text()
+                    or self.mark in (path / "environ").read_bytes()
+                ):
+                    found.append(int(path.name))
+        return found
+
+    @property
+    def mark(self) -> bytes:
+        """What stands in the environment of every process of a run: a folder on the path of modules."""
+        return f"/nnkit-mark-{self.token}".encode()
+
+    def _changed_files(self) -> list[str]:
+        found = []
+        for name, mode in (("secret", 0o600), ("public", 0o644)):
+            path = self.folder / name
+            status = path.stat()
+            if (
+                path.read_text() != self.secrets["file"]
+                or status.st_mode & 0o777 != mode
+                or status.st_uid != (self.user or os.getuid())
+            ):
+                found.append(f"{path} was changed")
+                path.write_text(self.secrets["file"])
+                path.chmod(mode)
+                os.chown(path, self.user or os.getuid(), self.user or os.getgid())
+        return found
+
+    def close(self) -> None:
+        self.canary.kill()
+        self.canary.wait()
+        assert self.canary.stdout is not None
+        self.canary.stdout.close()
+        for listener in (self.tcp, self.udp, self.path, self.abstract):
+            listener.close()
+        shutil.rmtree(self.folder)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """What is attacked."""
+    made = World()
+    yield made
+    made.close()
+
+
+# Running the command
+
+
+@dataclass
+class Run:
+    """What came out of grading the corpus, or a part of it."""
+
+    code: int
+    said: str  # standard output and standard error
+    results: dict[str, dict]  # by the attack's name, or the neighbour's
+    harm: list[str] = field(default_factory=list)
+
+    @property
+    def everything(self) -> str:
+        """All text that a person or a program gets to see."""
+        return self.said + json.dumps(self.results, ensure_ascii=False)
+
+
+def files_of(attack: Attack, world: World, **changes: object) -> dict[str, bytes]:
+    """What is handed in for an attack."""
+    source = attack.path.read_bytes()
+    return {
+        "relu.py": source,
+        "honest.py": (KIT / "solutions" / "s13_relu" / "relu.py").read_bytes(),
+        "arsenal.py": (HERE / "arsenal.py").read_bytes(),
+        "targets.py": world.targets(**changes),
+        **dict.fromkeys(attack.brings, source),
+    }
+
+
+def short_course(folder: Path) -> Path:
+    """The course with section 13 only, and with its hidden tests cut short."""
+    for part in ("exercises", "solutions"):
+        shutil.copytree(KIT / part / "s13_relu", folder / part / "s13_relu")
+    hidden = folder / "solutions" / "s13_relu" / "test_hidden.py"
+    text = hidden.read_text()
+    opening, *tests = re.split(r"\n\n\n(?=@)", text)
+    kept = [test for test in tests if any(f"def {name}(" in test for name in KEPT)]
+    assert len(kept) == len(KEPT)
+    text = "\n\n\n".join([opening, *kept]) + "\n"
+    for all_cases, fewer in FEWER_CASES.items():
+        assert text.count(all_cases) == 1, all_cases
+        text = text.replace(all_cases, fewer)
+    hidden.write_text(text)
+    return folder
+
+
+def grade(
+    folder: Path, world: World, attacks: list[Attack], *, run: str = "plain", environment: str = "", jobs: int = 2
+) -> Run:
+    """Grade attacks beside honest neighbours, with the command as an instructor types it."""
+    course = KIT if run == "timed" else short_course(folder / "course")
+    honest = (KIT / "solutions" / "s13_relu" / "relu.py").read_text()
+    names: dict[str, str] = {who: who for who in NEIGHBOURS}
+    handed_in: dict[str, dict[str, bytes]] = {who: {"relu.py": honest.encode()} for who in NEIGHBOURS}
+    for name, body in BASELINES.items():
+        who = f"zz_{name.replace(' ', '_')}"
+        names[who] = name
+        handed_in[who] = {"relu.py": honest.replace("return np.maximum(x, 0.0)", body).encode()}
+    for place, attack in enumerate(attacks):
+        who = f"{BRANCHES[place % len(BRANCHES)]}_{attack.name}"
+        names[who] = attack.name
+        handed_in[who] = files_of(attack, world)
+    for who, files in handed_in.items():
+        (folder / "submissions" / who).mkdir(parents=True)
+        for name, content in files.items():
+            (folder / "submissions" / who / name).write_bytes(content)
+    command = [
+        sys.executable, *(["-m", "nnkit.cli"] if run != "impatient" else [str(HERE / "impatient.py")]),
+        "grade", str(folder / "submissions"), "--section", "13", "--jobs", str(jobs),
+        "--secret-file", str(world.course_secret), "--out", str(folder / "out"),
+    ]  # fmt: skip
+    if environment:
+        (folder / "out").parent.chmod(0o777)
+        command = [sys.executable, str(HERE / "environments.py"), environment, "--", *command]
+    variables = {
+        **os.environ,
+        "NNKIT_CANARY": world.secrets["variable"],
+        "NNKIT_COURSE": str(course),
+        "PYTHONPATH": os.pathsep.join([str(KIT.parent), world.mark.decode()]),
+    }
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=variables, check=False, timeout=280, cwd=KIT.parent
+    )
+    path = folder / "out" / "results.json"
+    assert path.exists(), done.stderr[-3000:] + done.stdout[-3000:]
+    results = {names[each["submission"]]: each for each in json.loads(path.read_text())["results"]}
+    return Run(done.returncode, done.stdout + done.stderr, results, world.harm())
+
+
+@pytest.fixture(name="grade", scope="session")
+def _grade():
+    """Grade attacks with the command."""
+    return grade
+
+
+@pytest.fixture(scope="session")
+def corpus():
+    """All attacks that this machine can run."""
+    return CORPUS
+
+
+@pytest.fixture(scope="session")
+def layers():
+    """The layers of isolation that this machine offers."""
+    return Jail("strict").names
