@@ -242,7 +242,7 @@ class Worker:
             return self._encoder.frame(self._described(error, watch, after or []))
 
     def _described(self, error: BaseException, watch: Watch | None, after: list[Any]) -> list[Any]:
-        name = type(error).__name__
+        name = type(error).__name__[:200]
         seen = watch.observation(after, None, name) if watch is not None else None
         bases = [base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins"]
         try:

@@ -3,7 +3,6 @@
 The list is its own; nothing of it reaches anybody else.
 """
 # earns: any
-# ends: crashed
 
 from arsenal import *
 
