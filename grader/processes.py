@@ -147,6 +147,8 @@ class Zygote:
     def close(self) -> None:
         """End the zygote and every worker of it."""
         self._control.close()
+        if not self._ready:
+            self._process.kill()  # it listens only when it is warm, which takes torch seconds, and has no worker yet
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

@@ -26,6 +26,7 @@ BUDGET_FACTOR = 5.0  # times what the reference may use for the whole suite
 # After a first timeout most others are the same loop again: a tenth of what the reference needs for all tests is
 # plenty for one question, and thirty more loops still leave the other functions their time.
 AFTER_TIMEOUT_FACTOR, AFTER_TIMEOUT_CPU = 0.1, 0.3
+AFTER_TIMEOUT_WALL = 10.0  # a busy machine may leave anybody waiting for seconds
 # Code of ours serves a whole class from one worker: only a single question is bounded.
 OURS = Budget(math.inf, math.inf, Patience(60.0, 600.0), Patience(60.0, 600.0))
 OUR_CEILINGS = sandbox.Ceilings(MEMORY, 1_000_000)
@@ -52,9 +53,8 @@ def budget_for(section: Section) -> Budget:
     question = max(section.cpu_seconds, TEST_CPU)
     most = BUDGET_FACTOR * section.cpu_seconds + TEST_CPU
     after = max(AFTER_TIMEOUT_FACTOR * section.cpu_seconds, AFTER_TIMEOUT_CPU)
-    return Budget(
-        most, most * WALL_FACTOR, Patience(question, question * WALL_FACTOR), Patience(after, after * WALL_FACTOR)
-    )
+    later = Patience(after, max(after * WALL_FACTOR, AFTER_TIMEOUT_WALL))
+    return Budget(most, most * WALL_FACTOR, Patience(question, question * WALL_FACTOR), later)
 
 
 class Makers:

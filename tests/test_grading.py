@@ -121,6 +121,7 @@ def everybody(tmp_path_factory, small_course_at):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NNKIT_COURSE", str(root / "course"))
         patch.setattr(subjects, "TEST_CPU", 0.5)
+        patch.setattr(subjects, "WALL_FACTOR", 100.0)  # what is busy beside this test must not decide it
         made = small_course_at(root / "course")
         made.replace(made.exercises / "section.toml", "cpu_seconds = 1", "cpu_seconds = 0.5")
         made.replace(
@@ -238,15 +239,16 @@ def test_neither_order_nor_neighbours_nor_jobs_matter(everybody):
     """Shuffled, and spread over two processes, everybody has the same result"""
     first, second = everybody
 
-    assert {who: plain_result(result) for who, result in first.items()} == {
-        who: plain_result(result) for who, result in second.items()
-    }
+    assert first.keys() == second.keys()
+    for who, result in first.items():
+        assert plain_result(result) == plain_result(second[who]), who
 
 
 def test_a_loop_costs_little_and_no_other_points(small_course, folder, reference, monkeypatch):
     """With thirty tests of a function that loops, the others still earn theirs within the submission's budget"""
     monkeypatch.setattr(subjects, "TEST_CPU", 0.5)
     monkeypatch.setattr(subjects, "AFTER_TIMEOUT_CPU", 0.05)
+    monkeypatch.setattr(subjects, "WALL_FACTOR", 100.0)
     small_course.replace(small_course.exercises / "section.toml", "cpu_seconds = 1", "cpu_seconds = 0.5")
     small_course.replace(small_course.hidden, "[(3,), (4, 4)]", "[(size,) for size in range(1, 31)]")
     handed_in(folder, "alan", reference.replace("    return 2.0 * x", "    while True:\n        pass"))
@@ -266,7 +268,7 @@ def test_a_real_section_bounds_a_loop_to_fifteen_seconds(number, monkeypatch):
 
     assert budget.per_question.cpu + 30 * budget.after_first_timeout.cpu <= 15
     assert budget.cpu <= 20
-    assert budget.after_first_timeout.wall >= 8 * budget.after_first_timeout.cpu
+    assert budget.after_first_timeout.wall >= 10
 
 
 # Whose suites
