@@ -48,14 +48,6 @@ edit(
     old="in layers[1:]:",
     new="in layers[1:2]:",
 )
-edit(
-    "collapse_forgets_the_top",
-    "collapse_linear",
-    says="The last layer of the stack is missing in your result.",
-    killed_by=["11.H1"],
-    old="in layers[1:]:",
-    new="in layers[1:-1]:",
-)
 
 
 @mistake(
@@ -407,14 +399,6 @@ edit(
     new="x, y = scale * rng.standard_normal((2, 64, D)) * (np.arange(D) == 0)",
 )
 edit(
-    "mean_of_signed_gaps",
-    "is_affine",
-    says="Gaps of both signs cancel in a sum or mean. Take absolute values, and the largest of them.",
-    killed_by=["11.H3"],
-    old="gap = np.abs(of_mixture - (alpha * fx + (1 - alpha) * fy)).max()",
-    new="gap = max(0.0, (of_mixture - (alpha * fx + (1 - alpha) * fy)).mean())",
-)
-edit(
     "absolute_tolerance",
     "is_affine",
     says="An absolute tolerance fails both ways: 1e12 + x is rounded by more, and a curve of size 1e-12 stays below it.",
@@ -513,14 +497,6 @@ edit(
     killed_by=["11.H5"],
     old="b1 = -w * rng",
     new="b1 = rng",
-)
-edit(
-    "all_units_alike",
-    "random_feature_fit",
-    says="All hidden units have the same weight and bias, so together they are one unit. Each draws its own.",
-    killed_by=["11.H5", "11.H6"],
-    old="b1 = -w * rng.uniform(x.min(), x.max(), n_hidden)",
-    new="w = np.full(n_hidden, w[0])\n    b1 = -w * rng.uniform(x.min(), x.max())",
 )
 edit(
     "always_tanh",
