@@ -223,7 +223,9 @@ def grade(
     isolation: Annotated[
         str,
         typer.Option(
-            "--isolation", metavar="LEVEL", help="strict, best or none; with none, nothing is kept from the submissions."
+            "--isolation",
+            metavar="LEVEL",
+            help="strict, best or none; with none, nothing is kept from the submissions.",
         ),
     ] = "strict",
     secret_file: Annotated[

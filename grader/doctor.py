@@ -31,8 +31,7 @@ CONSEQUENCES = {
     ),
     "namespaces": (
         "no second lock on files, processes and the network",
-        "allow unprivileged user namespaces (on Ubuntu: kernel.apparmor_restrict_unprivileged_userns=0), or run as root; "
-        "inside a container this is normal",
+        "allow unprivileged user namespaces (on Ubuntu: kernel.apparmor_restrict_unprivileged_userns=0), or run as root",
     ),
     "limits": ("nothing bounds memory and time", "use a system with resource limits"),
     "own_user": ("the worker has the grader's user: the system calls alone keep it off its files", "run as root"),
@@ -106,7 +105,10 @@ def _layer(name: str, why: str | None) -> LayerReport:
 
 
 def _versions() -> dict[str, str]:
-    found = {"system": f"{platform.system()} {platform.release()} {platform.machine()}", "python": platform.python_version()}
+    found = {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
     for name in ("numpy", "pytest", "torch", "gradescope-utils"):
         try:
             found[name] = version(name)
@@ -117,7 +119,7 @@ def _versions() -> dict[str, str]:
 
 # Canary attacks: each is one function of a hostile file; what it achieves is told by its answer, or seen from outside.
 
-HOSTILE = b'''
+HOSTILE = b"""
 import builtins, ctypes, os, socket, struct, subprocess
 
 def read_a_file(path):
@@ -154,7 +156,7 @@ def take_all_memory():
 def answer_ahead():
     os.write(3, b"12345678" + b"NNK1" * 8)
     return "answered ahead"
-'''
+"""
 
 
 def _attacks() -> list[AttackReport]:
@@ -182,7 +184,9 @@ def _run_all(attempts: list[tuple[str, str, list[Any]]]) -> list[AttackReport]:
     zygote = Zygote(torch=False, modules=given)
     try:
         client = zygote.client()
-        return [AttackReport(what, *_attempt(lambda: _worker(client, given), name, args)) for what, name, args in attempts]
+        return [
+            AttackReport(what, *_attempt(lambda: _worker(client, given), name, args)) for what, name, args in attempts
+        ]
     finally:
         zygote.close()
 
@@ -206,4 +210,3 @@ def _attempt(make: Callable[[], Student], name: str, arguments: list[Any]) -> tu
     finally:
         student.close()
     return False, f"it came back with {answer!r}"
-

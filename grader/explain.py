@@ -85,7 +85,9 @@ def our_fault(error: BaseException) -> Explanation:
 def _is_ours(error: BaseException, text: str) -> bool:
     # A test opens no file: an OSError is this machine's.
     late = isinstance(error, RAISED_BY_PYTEST) and text.startswith(TIMEOUT_MARK)
-    return late or isinstance(error, NnkitError | OSError) or (not is_about_the_student(error) and _from_our_code(error))
+    return (
+        late or isinstance(error, NnkitError | OSError) or (not is_about_the_student(error) and _from_our_code(error))
+    )
 
 
 def _from_our_code(error: BaseException) -> bool:

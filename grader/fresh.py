@@ -37,7 +37,7 @@ def main() -> NoReturn:
         level.apply(Job(Ceilings(**settings["ceilings"]), settings["slot"]))
         for name in settings["modules"]:
             importlib.import_module(name)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is told and nothing runs
         os.write(2, f"the worker could not be set up: {error!r}\n".encode())
         os._exit(zygote.SETUP_FAILED)
     zygote.write([*codec.Encoder().frame(["hello", level.names])])

@@ -21,7 +21,7 @@ from .course import Section
 from .errors import AskedWrongly, OurFault
 from .exchange import plain
 from .results import SectionResult, as_document, as_json, as_plain, rounded
-from .sandbox import LEVELS, Level
+from .sandbox import LEVELS
 from .seeds import Seeds, read_secret
 
 # At the start of a cell a spreadsheet takes it for a formula; in some languages the wide forms too.

@@ -6,6 +6,7 @@ import platform
 import struct
 
 import pytest
+
 from nnkit.grader.sandbox import syscalls
 from nnkit.grader.sandbox.job import Job
 

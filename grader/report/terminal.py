@@ -182,7 +182,9 @@ def examined(found: Report) -> str:
         stopped = sum(attack.stopped for attack in found.attacks)
         lines += ["", f"{stopped} of {len(found.attacks)} attacks on the jail stopped:"]
         for attack in found.attacks:
-            lines += _indented(f"{'stopped' if attack.stopped else 'NOT STOPPED'}: {attack.attack} ({attack.how})", 2, width)
+            lines += _indented(
+                f"{'stopped' if attack.stopped else 'NOT STOPPED'}: {attack.attack} ({attack.how})", 2, width
+            )
     if found.refusal:
         lines += ["", *_indented(f"Submissions of others are not graded here: {found.refusal}", 0, width)]
     return "\n".join(lines)

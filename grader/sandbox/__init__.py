@@ -81,7 +81,9 @@ class Jail:
     def refusal(self) -> str | None:
         """Why no untrusted code may run here at this level, or None."""
         if self.level == "strict" and CORE not in self.names:
-            return f"its core layer, the list of system calls, does not work here ({self.missing.get(CORE, 'left out')})"
+            return (
+                f"its core layer, the list of system calls, does not work here ({self.missing.get(CORE, 'left out')})"
+            )
         if self.level == "best" and not set(HIDES_FILES) & set(self.names):
             return "no layer that hides files works here"
         return None

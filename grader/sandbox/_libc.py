@@ -34,7 +34,7 @@ def call(number: int, *arguments: object, what: str) -> int:
 
 
 def prctl(option: int, value: int) -> None:
-    """Call prctl(option, value, 0, 0, 0). Raises OSError when the kernel refuses."""
+    """Set one of the calling process's own options. Raises OSError when the kernel refuses."""
     if _libc is None:
         raise OSError(NOT_LINUX)
     _checked(_libc.prctl(*(ctypes.c_ulong(word) for word in (option, value, 0, 0, 0))), f"prctl({option})")
@@ -75,7 +75,7 @@ def tried(action: Callable[[], None]) -> str | None:
         why = b""
         try:
             action()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - this process ends here, and tells why
             why = str(error).encode() or type(error).__name__.encode()
         os.write(writing, why[:500])
         os._exit(0)

@@ -54,7 +54,7 @@ class OwnUserWithPython(OwnUser):
         for path in (sys.base_prefix, sys.prefix, *filter(None, sys.path)):
             if Path(path).is_dir() and not os.access(path, os.R_OK | os.X_OK):
                 raise OSError(f"another user cannot read {path}, where Python lives")
-        os.listdir(sys.base_prefix)
+        next(Path(sys.base_prefix).iterdir())
 
 
 class GpuLevel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+
 @dataclass(frozen=True, slots=True)
 class Ceilings:
     """What one worker may use in its whole life. (A plain file as stdout counts too: give workers a pipe.)"""

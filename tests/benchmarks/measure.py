@@ -69,6 +69,9 @@ def bare_folder(folder, section):
     """A folder with both suites of a section and a conftest that imports the submission."""
     folder.mkdir()
     (folder / "conftest.py").write_text(BARE_CONFTEST)
-    for suite in (*(COURSE / "exercises" / section).glob("test_*.py"), COURSE / "solutions" / section / "test_hidden.py"):
+    for suite in (
+        *(COURSE / "exercises" / section).glob("test_*.py"),
+        COURSE / "solutions" / section / "test_hidden.py",
+    ):
         shutil.copy(suite, folder)
     return folder

@@ -5,6 +5,7 @@ import statistics
 import sys
 
 import pytest
+
 from nnkit.grader import course
 
 from .measure import cost, nnkit
@@ -36,11 +37,13 @@ def in_turn(*commands, times, **options):
 @pytest.mark.parametrize(("number", "most", "times"), [("13", 1.1, 10), ("37", 1.0, 10)])
 def test_check_is_as_fast_as_bare_pytest(tmp_path, number, most, times):
     """`nnkit check` takes at most 1.1 times (torch: 1.0) the wall time of pytest on the same file and suite"""
-    section, own = finished(tmp_path, number)
+    _section, own = finished(tmp_path, number)
     bare = [sys.executable, "-m", "pytest", "-q", str(own)]
     cost(bare, cwd=own)  # a first run writes what Python keeps
     plain, checked = in_turn(bare, nnkit("check", number), times=times, cwd=own)
-    print(f"\nsection {number}: pytest {1000 * plain:.0f} ms, nnkit check {1000 * checked:.0f} ms: {checked / plain:.2f}x")
+    print(
+        f"\nsection {number}: pytest {1000 * plain:.0f} ms, nnkit check {1000 * checked:.0f} ms: {checked / plain:.2f}x"
+    )
 
     assert checked <= most * plain
 
@@ -53,12 +56,19 @@ def test_check_is_faster_than_torch_testing(tmp_path):
     shutil.copy(section.reference, twin)
     suite = section.visible_suite.read_text("utf-8")
     assert TESTING in suite
-    with_torch = "import torch\n\n\ndef assert_close(a, b, rtol=1e-7, atol=0.0, **_):\n" \
-        "    torch.testing.assert_close(torch.as_tensor(a), torch.as_tensor(b), rtol=rtol or 1e-7, atol=atol, check_dtype=False)\n"
+    with_torch = """import torch
+
+
+def assert_close(yours, expected, rtol=1e-7, atol=0.0, **_):
+    yours, expected = torch.as_tensor(yours), torch.as_tensor(expected)
+    torch.testing.assert_close(yours, expected, rtol=rtol or 1e-7, atol=atol, check_dtype=False)
+"""
     (twin / section.visible_suite.name).write_text(suite.replace(TESTING, with_torch), "utf-8")
     bare = [sys.executable, "-m", "pytest", "-q", str(twin)]
     cost(bare, cwd=twin, expect=(0, 1))
     plain, checked = in_turn(bare, nnkit("check", "37"), times=5, cwd=own, expect=(0, 1))
-    print(f"\nsection 37: torch.testing {1000 * plain:.0f} ms, nnkit check {1000 * checked:.0f} ms: {checked / plain:.2f}x")
+    print(
+        f"\nsection 37: torch.testing {1000 * plain:.0f} ms, nnkit check {1000 * checked:.0f} ms: {checked / plain:.2f}x"
+    )
 
     assert checked <= 0.85 * plain

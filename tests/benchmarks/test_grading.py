@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+
 from nnkit.grader import course
 
 from .measure import COURSE, LEAD, bare_folder, cost, nnkit, submissions
@@ -26,7 +27,7 @@ def test_a_class_costs_a_fraction_of_a_loop(tmp_path, section, count, bare_count
     bare = bare_folder(tmp_path / "bare", section)
     one = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:nnkit", str(bare)]
     loop, graded = [], []
-    for turn in range(3):
+    for _turn in range(3):
         loop += [cost(one, cwd=bare, SUBMISSION=str(source)).cpu for _ in range(bare_count // 2)]
         graded.append(cost(nnkit("grade", folder, "--section", section[1:3], "--jobs", 1), course=COURSE))
         loop += [cost(one, cwd=bare, SUBMISSION=str(source)).cpu for _ in range(bare_count // 2)]

@@ -10,6 +10,7 @@ import sys
 import time
 
 import numpy as np
+
 from nnkit.grader import codec
 from nnkit.grader.errors import ProtocolError
 

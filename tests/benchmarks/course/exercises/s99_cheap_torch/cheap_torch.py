@@ -1,7 +1,6 @@
 """Two cheap functions that compute with torch."""
 
 import numpy as np
-import torch
 
 
 def scaled(x: np.ndarray, factor: float) -> np.ndarray:

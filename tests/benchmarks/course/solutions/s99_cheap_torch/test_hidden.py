@@ -1,6 +1,5 @@
 """The hidden part of the benchmark's suite: eight cheap checks."""
 
-import numpy as np
 import pytest
 
 from nnkit.grader.compare import assert_close
