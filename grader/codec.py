@@ -59,6 +59,10 @@ class Unfit(Exception):
     """A value is no plain data and cannot be handed over either. Its text completes "... returned ..."."""
 
 
+class TooMuch(Unfit):
+    """A value is plain data, but larger or deeper than what crosses."""
+
+
 class TensorArray(np.ndarray[Any, np.dtype[Any]]):
     """A tensor on the tests' side, where torch is not loaded: an array that says it is a tensor.
 
@@ -140,7 +144,7 @@ class Encoder:
         self._buffers, self._items, self._keys, self._bytes = [], 0, 0, 0
         head = _pack(self._tree(value, 0))
         if len(head) > HEAD_LIMIT:
-            raise Unfit(f"more than {HEAD_LIMIT >> 20} MiB of numbers and texts outside arrays")
+            raise TooMuch(f"more than {HEAD_LIMIT >> 20} MiB of numbers and texts outside arrays")
         return framed(head, self._buffers)
 
     def _tree(self, value: Any, depth: int) -> Any:
@@ -166,7 +170,7 @@ class Encoder:
 
     def _container(self, value: list[Any] | tuple[Any, ...] | dict[Any, Any], depth: int) -> list[Any]:
         if depth >= DEPTH_LIMIT:
-            raise Unfit(f"something nested more than {DEPTH_LIMIT} deep (does it contain itself?)")
+            raise TooMuch(f"something nested more than {DEPTH_LIMIT} deep (does it contain itself?)")
         if isinstance(value, dict):
             self._count(dict.__len__(value))
             tree: list[Any] = [DICT]
@@ -174,7 +178,7 @@ class Encoder:
                 self._keys += not _is_plain_key(key)
                 tree += (self._tree(key, depth + 1), self._tree(entry, depth + 1))
             if self._keys > KEY_LIMIT:
-                raise Unfit(f"dicts with more than {KEY_LIMIT:,} keys that are neither text nor whole numbers")
+                raise TooMuch(f"dicts with more than {KEY_LIMIT:,} keys that are neither text nor whole numbers")
             return tree
         self._count(list.__len__(value) if isinstance(value, list) else tuple.__len__(value))
         entries = list.__iter__(value) if isinstance(value, list) else tuple.__iter__(value)
@@ -183,7 +187,7 @@ class Encoder:
     def _count(self, entries: int) -> None:
         self._items += entries
         if self._items > ITEM_LIMIT:
-            raise Unfit(f"lists with more than {ITEM_LIMIT:,} entries; an array can be larger")
+            raise TooMuch(f"lists with more than {ITEM_LIMIT:,} entries; an array can be larger")
 
     def _array(self, array: Words) -> list[Any]:
         plain = np.asarray(array)
@@ -209,9 +213,9 @@ class Encoder:
     def _shape(self, shape: tuple[int, ...]) -> list[int]:
         self._count(1 + len(shape) // 4)
         if len(shape) > RANK_LIMIT:
-            raise Unfit(f"an array of {len(shape)} dimensions")
+            raise TooMuch(f"an array of {len(shape)} dimensions")
         if any(length > FRAME_LIMIT for length in shape):
-            raise Unfit(f"an array of shape {shape}")
+            raise TooMuch(f"an array of shape {shape}")
         return list(shape)
 
     def _tensor(self, value: Any) -> list[Any]:
@@ -230,14 +234,14 @@ class Encoder:
         if array.nbytes <= INLINE:
             return array.tobytes()
         if len(self._buffers) >= BUFFER_LIMIT:
-            raise Unfit(f"more than {BUFFER_LIMIT:,} large arrays at once")
+            raise TooMuch(f"more than {BUFFER_LIMIT:,} large arrays at once")
         self._buffers.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         return len(self._buffers) - 1
 
     def _room(self, size: int, *, book: bool = True) -> None:
         total = self._bytes + size
         if total > FRAME_LIMIT:
-            raise Unfit(f"{total / 2**30:.2g} GiB of data; at most {FRAME_LIMIT >> 20} MiB can be handed over")
+            raise TooMuch(f"{total / 2**30:.2g} GiB of data; at most {FRAME_LIMIT >> 20} MiB can be handed over")
         self._bytes = total if book else self._bytes
 
     def _scalar(self, value: np.generic) -> Any:
@@ -251,7 +255,7 @@ class Encoder:
 
     def _big(self, value: int) -> list[Any]:
         if int.bit_length(value) > 4096:
-            raise Unfit(f"a whole number of {int.bit_length(value):,} bits")
+            raise TooMuch(f"a whole number of {int.bit_length(value):,} bits")
         self._count(1)
         return [BIG_INT, hex(value)]
 

@@ -379,7 +379,7 @@ class Student:
         try:
             parts = codec.Encoder(self._hand_over).frame(question)
         except codec.Unfit as unfit:
-            if self._ours:
+            if self._ours or not isinstance(unfit, codec.TooMuch):
                 raise OurFault(f"A test passes to {name or question[0]} what cannot cross: {unfit}.") from None
             # Tests hand on what the student's code returned. That the tests' own values cross, the reference proves.
             raise StudentError(f"{name or 'The student code'} cannot be asked about {unfit}.") from None

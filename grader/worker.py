@@ -24,7 +24,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import codec
+from . import codec, toolbox
 
 TEXT_LIMIT = 2000
 FRAMES_LIMIT = 12
@@ -309,8 +309,6 @@ class Worker:
             return subject
         if kind == "method":
             return getattr(subject, target[2])
-        from . import toolbox
-
         return toolbox.tool(subject)
 
     def _argument_names(self, target: list[Any], count: int, options: list[str]) -> list[str]:

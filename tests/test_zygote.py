@@ -153,7 +153,7 @@ def test_the_warm_process_refuses_to_serve_with_two_threads(tmp_path):
             cwd="/",
         )
         theirs.close()
-        ours.send(json.dumps({"torch": False, "modules": ["makes_thread"]}).encode())
+        ours.send(json.dumps({"torch": False, "modules": ["makes_thread"], "level": "none", "without": []}).encode())
         message = json.loads(ours.recv(65536))
         process.wait(60)
 
