@@ -109,7 +109,7 @@ def test_exponential(student, rng):
 @number("19.H9")
 def test_cosine(student, reference, rng):
     """'cosine' agrees with the reference from t = 0 to twice the total"""
-    for total in (7, 5, 1):
+    for total in (7, 1):
         base, least = float(rng.uniform(0.5, 2)), float(rng.uniform(0.05, 0.3))
         steps = [total // 2, total - 1, *range(2 * total + 1)]
         yours, expected = (
@@ -133,7 +133,7 @@ def test_after_the_end(student, rng):
 @number("19.H10")
 def test_warmup_cosine(student, reference, rng):
     """'warmup_cosine' agrees with the reference from t = 0 to twice the total"""
-    for warmup, total in [(3, 7), (1, 4)]:
+    for warmup, total in [(2, 6), (1, 3)]:
         base, least = float(rng.uniform(0.5, 2)), float(rng.uniform(0.05, 0.3))
         p = {"warmup": warmup, "total": total, "min_lr": least}
         steps = range(2 * total + 1)
@@ -264,17 +264,17 @@ def test_one_loss(student, rng):
 
 
 @weight(2)
-@number("19.H3")
+@number("19.H15")
 def test_noisy_curves(student, reference, rng):
     """Noisy curves, falling, flat and climbing, get the reference's verdict"""
-    ways = [(size, pace) for size in (0.02, 0.3, 1.0) for pace in (0.2, 0.03, 0.001, -0.01)]
+    ways = [(size, pace) for size in (0.02, 0.5) for pace in (0.2, 0.03, 0.001, -0.01)]
     curves = [np.exp(-pace * np.arange(25)) * (1 + size * rng.uniform(0, 1, 25)) for size, pace in ways]
 
     assert_equal(verdicts(student, curves), verdicts(reference, curves), name="judge of noisy curves")
 
 
 @weight(2)
-@number("19.H3")
+@number("19.H15")
 def test_verdicts_on_a_descent(student, rng):
     """Descent on a bowl is too high at 1.05 times the stable rate, just right at a half, too low at a millionth"""
     H, w0 = bowl(rng, curvatures(rng, 4, rng.uniform(1, 50))), rng.standard_normal(4)
@@ -338,7 +338,7 @@ def test_no_better_is_bad(student, reference, rng):
 
 
 @weight(1)
-@number("19.H4")
+@number("19.H14")
 def test_nan_is_bad(student, reference, rng):
     """NaN is a bad loss and never becomes the best"""
     losses = [2.0, math.nan, math.nan, 3.0, 1.0, math.nan]
@@ -347,7 +347,7 @@ def test_nan_is_bad(student, reference, rng):
 
 
 @weight(2)
-@number("19.H4")
+@number("19.H14")
 def test_floor(student, reference, rng):
     """The rate never falls below min_lr, and stays there"""
     least = float(rng.uniform(0.03, 0.04))
@@ -356,7 +356,7 @@ def test_floor(student, reference, rng):
 
 
 @weight(1)
-@number("19.H4")
+@number("19.H14")
 def test_defaults(student, reference, rng):
     """With nothing but a rate, factor is 0.1, patience 2, and min_delta and min_lr are 0"""
     losses = [2.0, 2.0 - 1e-9, 3.0, 2.5, 2.0 - 2e-9, *np.sort(rng.uniform(2, 3, 4)).tolist()]
@@ -397,7 +397,7 @@ def test_slightly_worse_is_bad(student, reference, rng):
 @number("19.H13")
 def test_random_walks(student, reference, rng):
     """On random walks of the loss the rates are the reference's, for drawn settings"""
-    for _ in range(3):
+    for _ in range(2):
         options = {
             "lr": float(rng.uniform(0.1, 1)),
             "factor": float(rng.uniform(0.2, 0.9)),
@@ -405,7 +405,7 @@ def test_random_walks(student, reference, rng):
             "min_delta": float(rng.uniform(0, 0.5)),
             "min_lr": float(rng.uniform(0, 0.05)),
         }
-        same_rates(student, reference, (9 + np.cumsum(rng.normal(-0.1, 1, 15))).tolist(), **options)
+        same_rates(student, reference, (9 + np.cumsum(rng.normal(-0.1, 1, 14))).tolist(), **options)
 
 
 @weight(2)
@@ -473,7 +473,7 @@ def rates(rng, count):
 @number("19.H5")
 def test_steepest_fall(student, reference, rng):
     """The rate at the left end of the steepest fall is the reference's, on random curves that fall all the way"""
-    curves = [(rates(rng, count), 9 - np.cumsum(rng.uniform(0.01, 0.6, count))) for count in (9, 12, 14, 5, 2)]
+    curves = [(rates(rng, count), 9 - np.cumsum(rng.uniform(0.01, 0.6, count))) for count in (9, 12, 2)]
     yours, expected = ([module.lr_range_test(*curve) for curve in curves] for module in (student, reference))
 
     assert_close(yours, expected, rtol=1e-12, name="the rates")  # entries of lrs, so no rounding at all
@@ -512,7 +512,7 @@ def test_noise(student, reference, rng):
     """On noisy curves with many small minima the search goes on to the smallest of all losses"""
     x = np.linspace(-6, 6, 24)
     shape = 1 + 2 / (1 + np.exp(2 * x)) + np.exp(2 * (x - 4.5))
-    curves = [(rates(rng, 24), shape + 0.1 * rng.uniform(0, 1, 24)) for _ in range(4)]
+    curves = [(rates(rng, 24), shape + 0.1 * rng.uniform(0, 1, 24)) for _ in range(3)]
     yours, expected = ([module.lr_range_test(*curve) for curve in curves] for module in (student, reference))
 
     assert_close(yours, expected, rtol=1e-12, name="the rates")

@@ -325,14 +325,14 @@ def test_lists_stay(student, rng):
 @weight(2)
 @number("20.H9")
 def test_speed(student, speed, rng):
-    """Cutting a million samples into batches takes at most five times the reference's time"""
+    """Cutting 300 000 samples into batches takes at most twelve times the reference's time"""
 
     def run(module, seed):
-        batches = module.epoch_batches(10**6, 10_000, seed, 2)
+        batches = module.epoch_batches(300_000, 3000, seed, 2)
         return [len(batch) for batch in batches], int(sum(np.sum(batch) for batch in batches))  # alike in all orders
 
-    # Shuffling a Python list takes about 30 times as long.
-    speed.at_most(5, run, lambda: seeds_from(rng))
+    # Sorting random keys takes 6 times as long and is fine; shuffling a Python list takes 37 times.
+    speed.at_most(12, run, lambda: seeds_from(rng))
 
 
 @weight(1)
