@@ -128,7 +128,7 @@ def cce(logits: np.ndarray, y: np.ndarray) -> float:
         logits: scores of C classes for N samples, (N, C), any finite size. float32, float64 or ints. The softmax is
             part of this function; no probability is clipped.
         y: either labels from 0 to C - 1, (N,), ints; or one row of probabilities per sample, (N, C), each row with the
-            sum 1: a single 1 and zeros (one-hot), or anything between (soft targets).
+            sum 1: a single 1 and zeros (one-hot; floats, ints or bools), or anything between (soft targets).
 
     Raises:
         ValueError: `y` has neither shape (N,) nor (N, C), or a label below 0 or above C - 1; or `logits` is empty.

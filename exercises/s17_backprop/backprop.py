@@ -140,7 +140,8 @@ def backprop(X: np.ndarray, y: np.ndarray, layers: Layers, activations: list[str
     """Return the loss of a network and its gradients for all weights, all biases and the input.
 
     Layer i computes z = x W^T + b and puts out f(z), with f named by activations[i]; section 15. With "cce" the last
-    output holds logits, and the softmax is part of the loss.
+    output holds logits, and the softmax is part of the loss. Nothing overflows on the way, however large the logits
+    and the inputs of a sigmoid are.
 
     Args:
         X: samples in rows, (N, D), N at least 1. X and all layers are of one dtype, float32 or float64.

@@ -507,6 +507,30 @@ edit(
     new="out",
 )
 edit(
+    "sigmoid_overflow",
+    "_sigmoid",
+    says="exp(-z) overflows for z = -800. Take the sigmoid of section 12, which never sees a positive exponent.",
+    killed_by=["17.H11"],
+    old="np.where(z >= 0, 1, small) / (1 + small)",
+    new="1 / (1 + np.exp(-z))",
+)
+edit(
+    "one_hot_float64",
+    "_loss_and_gradient",
+    says="np.eye makes float64 rows, and with them every gradient of a float32 network becomes float64. Give it the dtype of the logits.",
+    killed_by=["17.H9"],
+    old="upstream[np.arange(n), y] -= 1",
+    new="upstream = upstream - np.eye(out.shape[1])[y]",
+)
+edit(
+    "relu_slope_float64",
+    "backprop",
+    says="A relu slope made of Python's 1.0 and 0.0 is float64, and with it every gradient below. Give it the dtype of the output.",
+    killed_by=["17.H9"],
+    old="upstream * SLOPES[activations[i]](outputs[i + 1])",
+    new="upstream * (SLOPES[activations[i]](outputs[i + 1]) if activations[i] != 'relu' else (outputs[i + 1] > 0) * 1.0)",
+)
+edit(
     "strange_labels",
     "_loss_and_gradient",
     says="A label below 0 counts from the end in numpy and passes unnoticed. Refuse labels that no class has, and name y.",

@@ -599,11 +599,11 @@ def test_eight_points(student, rng):
 @weight(2)
 @number("17.H8")
 def test_speed(student, speed, rng):
-    """backprop of 512 samples through 64-64-64-10 takes at most four times the reference's time"""
+    """backprop of 512 samples through 64-64-64-10 takes at most ten times the reference's time"""
     layers, (X, y) = network(rng, [64, 64, 64, 10]), task(rng, 512, [64, 64, 64, 10], "cce")
     inputs = (X, y, layers, ["relu", "tanh", "identity"], "cce")
-    # A loop over the samples takes 15 times as long and more.
-    speed.at_most(4, lambda module, *arguments: module.backprop(*arguments), lambda: inputs)
+    # Measured: einsum instead of matrix products up to 5 times, a loop over the samples 22 times.
+    speed.at_most(10, lambda module, *arguments: module.backprop(*arguments), lambda: inputs)
 
 
 @weight(1)
@@ -618,5 +618,5 @@ def test_every_value_once(student, speed, rng):
             before = steps[-1][0]
         steps.append((f"o{chain}", f"o{chain - 1}" if chain else 0, "+", before))
     x = float(rng.uniform(0.5, 2))
-    # Walking along every path takes a hundred times as long; another order of visiting up to 3 times.
+    # Measured: other ways to find an order 0.7 to 1.4 times, walking along every path 500 times.
     speed.at_most(10, lambda module, *arguments: module.run_program(*arguments), lambda: (steps, {"x": x}))
