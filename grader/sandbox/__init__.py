@@ -55,11 +55,13 @@ class Jail:
     Args:
         level: `strict` demands the core layer; `best` is content with another one that hides files; `none` isolates
             nothing. All take whatever else works.
-        without: names of layers to leave out: for tests that show what each is for.
+        without: names of layers to leave out, and "refusal" to run code all the same: for tests that show what each
+            layer is for.
     """
 
     def __init__(self, level: Level, without: tuple[str, ...] = ()) -> None:
         self.level = level
+        self._refuses = "refusal" not in without
         self.layers: list[Layer] = []
         self.missing: dict[str, str] = {}
         for make in ORDER:
@@ -80,6 +82,8 @@ class Jail:
     @property
     def refusal(self) -> str | None:
         """Why no untrusted code may run here at this level, or None."""
+        if not self._refuses:
+            return None
         if self.level == "strict" and CORE not in self.names:
             return (
                 f"its core layer, the list of system calls, does not work here ({self.missing.get(CORE, 'left out')})"

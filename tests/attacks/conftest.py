@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 
 import nnkit
-from nnkit.grader.sandbox import Jail
+from nnkit.grader.sandbox import ORDER, Jail
 
 HERE = Path(__file__).parent
+ORDINARY_USER = 65_433  # of environments.py
 KIT = Path(nnkit.__file__).parent
-FACT = re.compile(r"^# (earns|ends|held by|run|brings|only): (.+)$", re.MULTILINE)
+FACT = re.compile(r"^# (earns|ends|held by|under|seen|aims at|run|brings|only): (.+)$", re.MULTILINE)
 # What stays of section 13's hidden tests in the runs that are not about time: the others cost most of it.
 KEPT = (
     "test_extremes", "test_values", "test_kind_of_number", "test_elu_of_large_numbers", "test_dead_units",
@@ -47,6 +48,9 @@ class Attack:
     earns: str = "all"  # all, nothing, without relu, less, any
     ends: str = "graded"
     held_by: tuple[str, ...] = ()  # layers of which each alone is enough
+    under: tuple[str, ...] = ()  # layers without which that cannot be seen
+    seen: str = "inside"  # who notices that it succeeds: itself, or only the world outside
+    aims_at: str = "grader"
     run: str = "plain"  # plain, timed (with the section's tests of time), impatient (deadlines are short)
     brings: tuple[str, ...] = ()  # further names under which the file is handed in
     only: str = ""  # machine
@@ -57,11 +61,8 @@ class Attack:
 
     @classmethod
     def read(cls, path: Path) -> "Attack":
-        facts = dict(FACT.findall(path.read_text()))
-        lists = {
-            name: tuple(facts.pop(key, "").replace(",", " ").split())
-            for name, key in (("held_by", "held by"), ("brings",) * 2)
-        }
+        facts = {key.replace(" ", "_"): text for key, text in FACT.findall(path.read_text())}
+        lists = {key: tuple(facts.pop(key, "").replace(",", " ").split()) for key in ("held_by", "under", "brings")}
         return cls(path, **facts, **lists)
 
     def __str__(self) -> str:
@@ -73,9 +74,22 @@ CORPUS = [attack for attack in CORPUS if attack.only in ("", os.uname().machine)
 
 
 def pytest_generate_tests(metafunc):
-    """One test for every attack."""
-    if "attack" in metafunc.fixturenames:
+    """One test for every attack, or for every attack and the layers that it stands before."""
+    if "jail" in metafunc.fixturenames and "attack" in metafunc.fixturenames:
+        pairs = list(_cases(alone=metafunc.function.__name__ == "test_layer_alone_stops_the_attack"))
+        pairs.sort(key=lambda pair: (pair[0], str(pair[1])))  # one zygote after the other
+        ids = [f"{'+'.join(layers) or 'nothing'}-{attack}" for layers, attack in pairs]
+        metafunc.parametrize(("jail", "attack"), pairs, ids=ids, indirect=["jail"], scope="module")
+    elif "attack" in metafunc.fixturenames:
         metafunc.parametrize("attack", CORPUS, ids=str)
+
+
+def _cases(*, alone):
+    """Pairs of layers and an attack: each layer that holds it alone, or no more than stands in every case."""
+    for attack in CORPUS:
+        if attack.held_by:
+            for some in [{holder, *attack.under} for holder in attack.held_by] if alone else [attack.under]:
+                yield tuple(layer.name for layer in ORDER if layer.name in some), attack
 
 
 # What is attacked
@@ -143,8 +157,8 @@ class World:
 
     def _state_of_canary(self) -> tuple[object, ...]:
         pid = self.canary.pid
-        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE), resource.prlimit(pid, resource.RLIMIT_AS)
-        return os.getpriority(os.PRIO_PROCESS, pid), os.sched_getaffinity(pid), *limits
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        return os.getpriority(os.PRIO_PROCESS, pid), os.sched_getaffinity(pid), limits
 
     def targets(self, **changes: object) -> bytes:
         """The addresses, as a module that is handed in with every attack."""
@@ -173,7 +187,7 @@ class World:
             found.append(f"the canary process got signal {line}")
         if (now := self._state_of_canary()) != self._unharmed:
             found.append(f"the canary process was {self._unharmed} and is {now}")
-            resource.prlimit(self.canary.pid, resource.RLIMIT_NOFILE, self._unharmed[2])
+            resource.prlimit(self.canary.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             os.setpriority(os.PRIO_PROCESS, self.canary.pid, self._unharmed[0])
             os.sched_setaffinity(self.canary.pid, self._unharmed[1])
         return found
@@ -225,6 +239,11 @@ class World:
         """What stands in the environment of every process of a run: a folder on the path of modules."""
         return f"/nnkit-mark-{self.token}".encode()
 
+    def repair(self) -> None:
+        """Make files and limits what they were."""
+        self._changed_files()
+        self._harm_to_canary()
+
     def _changed_files(self) -> list[str]:
         found = []
         for name, mode in (("secret", 0o600), ("public", 0o644)):
@@ -251,12 +270,26 @@ class World:
         shutil.rmtree(self.folder)
 
 
+@pytest.fixture(scope="session")
+def make_world():
+    """Make what is attacked, the ordinary user's of the other environments where that is asked for."""
+
+    @contextlib.contextmanager
+    def make(*, user=False):
+        made = World(ORDINARY_USER if user else None)
+        try:
+            yield made
+        finally:
+            made.close()
+
+    return make
+
+
 @pytest.fixture(scope="module")
-def world():
+def world(make_world):
     """What is attacked."""
-    made = World()
-    yield made
-    made.close()
+    with make_world() as made:
+        yield made
 
 
 # Running the command
@@ -275,6 +308,12 @@ class Run:
     def everything(self) -> str:
         """All text that a person or a program gets to see."""
         return self.said + json.dumps(self.results, ensure_ascii=False)
+
+
+def variables_of(world: World) -> dict[str, str]:
+    """Variables of a process that grades: with a secret, and with a mark that all its processes bear."""
+    path = os.pathsep.join([str(KIT.parent), world.mark.decode()])
+    return {**os.environ, "NNKIT_CANARY": world.secrets["variable"], "PYTHONPATH": path}
 
 
 def files_of(attack: Attack, world: World, **changes: object) -> dict[str, bytes]:
@@ -332,13 +371,12 @@ def grade(
         "--secret-file", str(world.course_secret), "--out", str(folder / "out"),
     ]  # fmt: skip
     if environment:
-        (folder / "out").parent.chmod(0o777)
+        for parent in (folder, *folder.parents[:2]):
+            parent.chmod(0o777)  # the ordinary user reads and writes here
         command = [sys.executable, str(HERE / "environments.py"), environment, "--", *command]
     variables = {
-        **os.environ,
-        "NNKIT_CANARY": world.secrets["variable"],
+        **variables_of(world),
         "NNKIT_COURSE": str(course),
-        "PYTHONPATH": os.pathsep.join([str(KIT.parent), world.mark.decode()]),
     }
     done = subprocess.run(
         command, capture_output=True, text=True, env=variables, check=False, timeout=280, cwd=KIT.parent
@@ -365,3 +403,23 @@ def corpus():
 def layers():
     """The layers of isolation that this machine offers."""
     return Jail("strict").names
+
+
+@pytest.fixture(name="files_of", scope="session")
+def _files_of():
+    """What is handed in for an attack."""
+    return files_of
+
+
+@pytest.fixture(scope="session")
+def enter():
+    """The command that runs a script of this folder in another environment."""
+    return lambda environment, script: [
+        sys.executable, str(HERE / "environments.py"), environment, "--", sys.executable, str(HERE / script),
+    ]  # fmt: skip
+
+
+@pytest.fixture(name="variables_of", scope="session")
+def _variables_of():
+    """Variables of a process that grades."""
+    return variables_of

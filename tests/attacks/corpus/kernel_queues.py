@@ -3,7 +3,6 @@
 The call is refused; the honest functions earn everything.
 """
 # earns: all
-# held by: system_calls, namespaces, limits
 
 from arsenal import *
 

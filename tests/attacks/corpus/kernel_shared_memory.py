@@ -4,6 +4,7 @@ The calls are refused; nothing is left; the honest functions earn everything.
 """
 # earns: all
 # held by: system_calls, namespaces
+# seen: outside
 
 from arsenal import *
 

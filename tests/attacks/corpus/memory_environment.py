@@ -3,7 +3,7 @@
 No file can be opened; the honest functions earn everything.
 """
 # earns: all
-# held by: system_calls, namespaces, landlock, own_user
+# held by: system_calls, namespaces, landlock, own_user, no_capabilities
 
 from arsenal import *
 

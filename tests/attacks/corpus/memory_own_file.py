@@ -3,7 +3,7 @@
 No file can be opened; the honest functions earn everything.
 """
 # earns: all
-# held by: system_calls, namespaces, landlock, not_dumpable
+# held by: system_calls, namespaces, landlock
 
 from arsenal import *
 

@@ -7,6 +7,6 @@ The call is refused; the honest functions earn everything.
 
 from arsenal import *
 
-SEIZE, DETACH = 0x4206, 17
-refused(lambda: (call("ptrace", SEIZE, T.pid, 0, 0), call("ptrace", DETACH, T.pid, 0, 0)))
+SEIZE = 0x4206
+refused(lambda: call("ptrace", SEIZE, T.pid, 0, 0))
 refused(lambda: call("ptrace", SEIZE, os.getppid(), 0, 0))

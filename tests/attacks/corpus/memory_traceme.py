@@ -3,7 +3,7 @@
 The call is refused; the honest functions earn everything.
 """
 # earns: all
-# held by: system_calls, landlock
+# held by: system_calls
 
 from arsenal import *
 

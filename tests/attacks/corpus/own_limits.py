@@ -3,7 +3,6 @@
 The call is refused; the honest functions earn everything.
 """
 # earns: all
-# held by: system_calls, own_user, no_capabilities
 
 from arsenal import *
 

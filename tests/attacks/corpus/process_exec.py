@@ -3,7 +3,7 @@
 The calls are refused; the honest functions earn everything.
 """
 # earns: all
-# held by: system_calls, namespaces, landlock
+# held by: system_calls, namespaces
 
 from arsenal import *
 

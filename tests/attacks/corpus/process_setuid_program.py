@@ -3,7 +3,8 @@
 It cannot be started, and would gain nothing; the honest functions earn everything.
 """
 # earns: all
-# held by: system_calls, namespaces, landlock, no_new_privileges
+# held by: system_calls, namespaces, no_new_privileges
+# under: own_user
 
 from arsenal import *
 

@@ -3,7 +3,7 @@
 All end in a call that is refused; the honest functions earn everything.
 """
 # earns: all
-# held by: system_calls
+# held by: system_calls, namespaces
 
 from arsenal import *
 

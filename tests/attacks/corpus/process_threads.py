@@ -4,6 +4,7 @@ The system refuses long before that; the honest functions earn everything.
 """
 # earns: all
 # held by: limits, control_groups
+# under: own_user
 
 from arsenal import *
 

@@ -1,4 +1,4 @@
-"""Takes limits away from the grader, so that it fails for want of descriptors.
+"""Sets limits on the grader, so that it fails for want of memory.
 
 The calls are refused; the honest functions earn everything.
 """
@@ -7,6 +7,6 @@ The calls are refused; the honest functions earn everything.
 
 from arsenal import *
 
-NOFILE = 7
-refused(lambda: call("prlimit64", T.pid, NOFILE, ctypes.c_char_p(struct.pack("<QQ", 200, 200)), 0))
-refused(lambda: call("prlimit64", T.pid, NOFILE, 0, ctypes.create_string_buffer(16)))
+ADDRESS_SPACE = 9
+refused(lambda: call("prlimit64", T.pid, ADDRESS_SPACE, ctypes.c_char_p(struct.pack("<QQ", 1 << 46, 2**64 - 1)), 0))
+refused(lambda: call("prlimit64", T.pid, ADDRESS_SPACE, 0, ctypes.create_string_buffer(16)))

@@ -1,0 +1,94 @@
+"""The corpus is defeated wherever the core layer works: as root and as an ordinary user, with and without the others."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+# Environment: the layers that are not to be had in it.
+ENVIRONMENTS = {
+    "no_landlock": {"landlock"},
+    "no_namespaces": {"namespaces"},
+    "container": {"namespaces", "control_groups"},
+    "container,no_landlock": {"namespaces", "control_groups", "landlock"},
+    "user": {"control_groups", "own_user"},
+    "user,no_landlock": {"control_groups", "own_user", "landlock"},
+    "user,no_namespaces": {"control_groups", "own_user", "namespaces"},
+    "user,half_namespaces": {"control_groups", "own_user", "namespaces"},
+    "user,container,no_landlock": {"control_groups", "own_user", "namespaces", "landlock"},
+}
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def environment(request):
+    """The name of an environment; only root can make one."""
+    if os.getuid() != 0:
+        pytest.skip("only root can make other environments")
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def there(environment, make_world):
+    """What is attacked, by the one who grades in that environment."""
+    with make_world(user="user" in environment) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def found(environment, there, corpus, files_of, variables_of, enter):
+    """What became of every attack that is soon over, each in a worker of its own."""
+    attacks = {attack.name: files_of(attack, there) for attack in corpus if attack.run == "plain"}
+    asked = json.dumps({name: {file: text.decode() for file, text in files.items()} for name, files in attacks.items()})
+    done = subprocess.run(
+        enter(environment, "attempt.py"), input=asked, env=variables_of(there), capture_output=True, text=True,
+        check=False, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout) | {"errors": done.stderr}
+
+
+def test_the_environment_is_what_it_says(environment, found, layers):
+    """Exactly the layers work that are to be had there, and the core is one of them"""
+    assert set(found["layers"]) == set(layers) - ENVIRONMENTS[environment]
+    assert set(found["missing"]) == ENVIRONMENTS[environment] | (set(found["missing"]) - set(layers))
+
+
+def test_nothing_is_achieved(found):
+    """No attack gets what it wants, and the process that starts workers outlives them all"""
+    assert {name: text for name, text in found["said"].items() if "ACHIEVED" in text} == {}
+
+
+def test_honest_functions_answer(found, corpus):
+    """Where the honest functions are to earn everything, relu answers: what was refused did not end the worker"""
+    honest = [attack.name for attack in corpus if attack.run == "plain" and attack.earns == "all"]
+
+    answers = {name: found["said"][name] for name in honest}
+    assert answers == dict.fromkeys(honest, "answered array([0. , 2. , 0.5])")
+
+
+def test_nothing_is_touched(found, there):
+    """No file, process, shared memory or message is left; no signal, connection or limit reached anybody"""
+    assert there.harm() == []
+    assert [name for name, text in there.secrets.items() if text in json.dumps(found)] == []
+
+
+@pytest.mark.long
+def test_corpus_by_command(environment, there, corpus, grade, tmp_path):
+    """The whole corpus, graded by the real command in that environment, ends as it does in ours"""
+    attacks = [attack for attack in corpus if attack.run == "plain"]
+    run = grade(tmp_path, there, attacks, environment=environment)
+
+    assert (run.code, run.harm) == (0, [])
+    for who in ("ada", "alan", "grace"):
+        assert run.results[who]["score"] == run.results[who]["max_score"]
+    for attack in attacks:
+        result = run.results[attack.name]
+        assert (result["state"], "ACHIEVED" in json.dumps(result)) == (attack.ends, False), (
+            attack.name,
+            result["detail"],
+        )
+        if attack.earns in {"all", "nothing"}:
+            assert result["score"] == {"all": result["max_score"], "nothing": 0}[attack.earns], attack.name
+        elif attack.earns == "less":
+            assert result["score"] < result["max_score"], attack.name
