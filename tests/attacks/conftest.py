@@ -79,7 +79,7 @@ def pytest_generate_tests(metafunc):
         pairs = list(_cases(alone=metafunc.function.__name__ == "test_layer_alone_stops_the_attack"))
         pairs.sort(key=lambda pair: (pair[0], str(pair[1])))  # one zygote after the other
         ids = [f"{'+'.join(layers) or 'nothing'}-{attack}" for layers, attack in pairs]
-        metafunc.parametrize(("jail", "attack"), pairs, ids=ids, indirect=["jail"], scope="module")
+        metafunc.parametrize(("jail", "attack"), pairs, ids=ids, indirect=["jail"])
     elif "attack" in metafunc.fixturenames:
         metafunc.parametrize("attack", CORPUS, ids=str)
 
