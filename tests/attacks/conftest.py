@@ -25,6 +25,8 @@ ORDINARY_USER = 65_433  # of environments.py
 KIT = Path(nnkit.__file__).parent
 FACT = re.compile(r"^# (earns|ends|held by|under|seen|aims at|run|brings|only): (.+)$", re.MULTILINE)
 # What stays of section 13's hidden tests in the runs that are not about time: the others cost most of it.
+# And of its catalogue of mistakes: a failing test is compared with every one of them.
+MISTAKES = 4
 KEPT = (
     "test_extremes", "test_values", "test_kind_of_number", "test_elu_of_large_numbers", "test_dead_units",
     "test_two_halves", "test_negative_alpha",
@@ -79,7 +81,7 @@ def pytest_generate_tests(metafunc):
         pairs = list(_cases(alone=metafunc.function.__name__ == "test_layer_alone_stops_the_attack"))
         pairs.sort(key=lambda pair: (pair[0], str(pair[1])))  # one zygote after the other
         ids = [f"{'+'.join(layers) or 'nothing'}-{attack}" for layers, attack in pairs]
-        metafunc.parametrize(("jail", "attack"), pairs, ids=ids, indirect=["jail"], scope="module")
+        metafunc.parametrize(("jail", "attack"), pairs, ids=ids, indirect=["jail"])
     elif "attack" in metafunc.fixturenames:
         metafunc.parametrize("attack", CORPUS, ids=str)
 
@@ -329,7 +331,7 @@ def files_of(attack: Attack, world: World, **changes: object) -> dict[str, bytes
 
 
 def short_course(folder: Path) -> Path:
-    """The course with section 13 only, and with its hidden tests cut short."""
+    """The course with section 13 only, with its hidden tests and mistakes cut short."""
     for part in ("exercises", "solutions"):
         shutil.copytree(KIT / part / "s13_relu", folder / part / "s13_relu")
     hidden = folder / "solutions" / "s13_relu" / "test_hidden.py"
@@ -342,6 +344,9 @@ def short_course(folder: Path) -> Path:
         assert text.count(all_cases) == 1, all_cases
         text = text.replace(all_cases, fewer)
     hidden.write_text(text)
+    mistakes = folder / "solutions" / "s13_relu" / "mistakes.py"
+    opening, *all_mistakes = re.split(r"^(?=@mistake|edit\()", mistakes.read_text(), flags=re.MULTILINE)
+    mistakes.write_text("".join([opening, *all_mistakes[:MISTAKES]]))
     return folder
 
 

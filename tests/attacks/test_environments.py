@@ -20,7 +20,14 @@ ENVIRONMENTS = {
 }
 
 
-@pytest.fixture(scope="module", params=ENVIRONMENTS)
+# In these every layer fails once, and the worst is among them; the others come with `-m long`.
+ALWAYS = ("no_landlock", "container", "user", "user,half_namespaces", "user,container,no_landlock")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.long]) for name in ENVIRONMENTS],
+)
 def environment(request):
     """The name of an environment; only root can make one."""
     if os.getuid() != 0:

@@ -20,7 +20,7 @@ from nnkit.grader.sandbox import ORDER, Ceilings
 from nnkit.grader.student import Student
 
 LAYERS = tuple(layer.name for layer in ORDER)
-MEMORY = 512 << 20
+MEMORY = 288 << 20
 BUDGET = Budget(30.0, 120.0, Patience(15.0, 60.0), Patience(15.0, 60.0))
 
 
@@ -43,14 +43,25 @@ class Standing:
 
 
 @pytest.fixture(scope="module")
-def jail(request, layers):
+def last():
+    """The layers of the case before, and the workers in them: cases of the same layers follow each other."""
+    kept = {}
+    yield kept
+    for standing in kept.values():
+        standing.close()
+
+
+@pytest.fixture
+def jail(request, layers, last):
     """Workers in the layers that the test asks for."""
     lacking = [layer for layer in request.param if layer not in layers]
     if lacking:
         pytest.skip(f"{' and '.join(lacking)} cannot be had here")
-    made = Standing(request.param)
-    yield made
-    made.close()
+    if request.param not in last:
+        while last:
+            last.popitem()[1].close()
+        last[request.param] = Standing(request.param)
+    return last[request.param]
 
 
 def succeeds(jail, attack, world, files_of):

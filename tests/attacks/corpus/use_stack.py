@@ -1,4 +1,4 @@
-"""Takes Python's own limit on depth away, and lets it look into a hundred thousand lists within lists.
+"""Takes Python's own limit on depth away, and lets it compare a million lists within lists.
 
 The process crashes; nothing is earned.
 """
@@ -8,7 +8,7 @@ The process crashes; nothing is earned.
 from arsenal import *
 
 sys.setrecursionlimit(2**31 - 1)
-nested = []
-for _ in range(10**5):
-    nested = [nested]
-repr(nested)
+one, other = [], []
+for _ in range(10**6):
+    one, other = [one], [other]
+one == other
