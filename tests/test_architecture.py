@@ -15,7 +15,7 @@ ROOT = Path(nnkit.__file__).parent
 STOREYS = [
     "cli",
     "report.*",
-    "check doctor grade validate",
+    "check doctor fetching grade validate",
     "check_session grading release",
     "session",
     "plugin",
@@ -29,7 +29,7 @@ STOREYS = [
     "zygote",
     "worker",
     "codec toolbox",
-    "inspection workspace exchange.*",
+    "data inspection workspace exchange.*",
     "course",
     "imports mistakes mutants results seeds sandbox.*",
     "errors",

@@ -21,6 +21,7 @@ COLOURS = {"passed": "32", "failed": "31", "unknown": "33"}
 TEXT = 8  # column where what is said of a test begins
 CODE = 4  # blanks before a line of the student's code in a message
 LEAST, WIDEST = 24, 100
+BAR = 30  # characters of a bar of progress
 UNWRITTEN = "Not written yet"
 WORDS = {"passed": "ok", "failed": "FAIL", "unknown": "?"}
 
@@ -196,6 +197,21 @@ def counter() -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
         if sys.stderr.isatty():
             print(f"\r{done} of {total} graded", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return tell
+
+
+def loading() -> Callable[[str, int, int], None]:
+    """Draw a bar on standard error, where a person looks, for every file that is fetched."""
+
+    def tell(name: str, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            full = BAR * done // max(total, 1)
+            bar = "#" * full + "." * (BAR - full)
+            end = "\n" if done >= total else ""
+            print(
+                f"\r{name:24} [{bar}] {done / 1e6:5.1f} of {total / 1e6:.1f} MB", end=end, file=sys.stderr, flush=True
+            )
 
     return tell
 
