@@ -254,8 +254,13 @@ class _Run:
         try:
             line = self._lines.get(timeout=PULSE)
         except queue.Empty:
-            # A process that the student's code started may hold the channel open for ever.
-            return not self._over() and not (self._has_ended() and self._lines.empty())
+            if self._over():
+                return False
+            if not self._has_ended():
+                return True
+            # Its last words may not be read yet; but what the student's code started may hold the channel open for ever.
+            self._threads[0].join(FAREWELL_SECONDS)
+            return not self._lines.empty()
         if not line:
             return False
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -125,6 +126,7 @@ def main() -> None:
     channel = _Channel()
     order = json.loads(sys.argv[1])
     _stay_with(order["parent"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored, and so would we
     gc.freeze()
     gc.enable()
     code = 0

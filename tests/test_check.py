@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -606,6 +607,32 @@ def test_a_helper_of_one_s_own(ada, found):
     assert "  helper.py, line 2, in positive" in result["tests"][0]["message"]
 
 
+@pytest.mark.parametrize("arguments", [(), ("-k", "nowhere")])
+def test_what_a_child_said_last_is_heard(ada, run, monkeypatch, arguments):
+    """A child that has ended before this process gets round to reading its words has its result, or its sentence"""
+    ended = threading.Event()
+    has_ended, listen = check._Run._has_ended, check._Run._listen
+
+    def seen_to_end(self):
+        if has_ended(self):
+            ended.set()
+        return ended.is_set()
+
+    def late(self):
+        assert ended.wait(60)
+        listen(self)
+
+    monkeypatch.setattr(check._Run, "_has_ended", seen_to_end)
+    monkeypatch.setattr(check._Run, "_listen", late)
+
+    code, out, err = run("check", "13", *arguments)
+
+    assert (code, err) == (
+        (2, "No test of s13_relu matches 'nowhere'; leave -k out to run all.\n") if arguments else (0, "")
+    )
+    assert bool(out) == (not arguments)
+
+
 # A person at the keyboard
 
 
@@ -630,6 +657,22 @@ def test_ctrl_c(ada):
     assert (process.returncode, out, err) == (130, "", "Stopped.\n")
     assert len(children) == 1
     assert _ends(int(children[0]))
+
+
+@pytest.mark.parametrize("how", [signal.SIG_IGN, signal.SIG_DFL])
+def test_a_signal_of_the_student_s_own_means_the_same_everywhere(ada, section, found, how):
+    """Started in the background, where a shell has Ctrl-C ignored, a check tells what it tells in a terminal"""
+    facts = section.folder / "section.toml"
+    facts.write_text(facts.read_text() + 'imports = ["os"]\n')
+    (ada / "relu.py").write_text(f"import os\n{RIGHT.replace('    return x / 2', '    os.kill(os.getpid(), 2)')}")
+    before = signal.signal(signal.SIGINT, how)
+    try:
+        code, result, _err = found("-k", "halves and 1")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert (code, result["state"]) == (1, "crashed")
+    assert "exit code 130" in result["detail"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the child is tied to its parent on Linux only")
