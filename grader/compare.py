@@ -682,7 +682,8 @@ def _first(mask: Array) -> tuple[int, ...]:
 
 
 def _allowed(rtol: float, atol: float) -> str:
-    parts = [f"{rtol:.3g} of the expected value"] * (rtol > 0) + [f"{atol:.3g}"] * (atol > 0)
+    # bool(): a list times a comparison of numpy's is a TypeError, and tolerances are often computed with numpy.
+    parts = [f"{rtol:.3g} of the expected value"] * bool(rtol > 0) + [f"{atol:.3g}"] * bool(atol > 0)
     return " plus ".join(parts) or "none"
 
 

@@ -245,6 +245,13 @@ def test_the_largest_difference_has_its_own_place():
     """)
 
 
+def test_tolerances_of_numpys():
+    """Tolerances may be numpy's numbers: the message names them like Python's"""
+    text = text_of(assert_close, 3.0, 5.0, rtol=np.float64(0.0), atol=np.float64(0.25))
+
+    assert text.endswith("allowed: 0.25.")
+
+
 def test_a_number_differs():
     """two numbers are shown with as many digits as it takes to tell them apart"""
     assert text_of(assert_close, 1.0, 1.0000002) == block("""
