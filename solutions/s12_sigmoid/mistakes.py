@@ -26,6 +26,16 @@ def exp_over_1_plus_exp(x):
 
 @mistake(
     "sigmoid",
+    says="np.where picks after both forms were computed for every entry, so the wrong one overflows all the same. Give it an exponent that is never positive.",
+    killed_by=["12.H1"],
+)
+def where_computes_both(x):
+    x = x + 0.0
+    return np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))
+
+
+@mistake(
+    "sigmoid",
     says="Clipping the input destroys small probabilities: sigmoid(-700) is 1e-304, not 1e-13.",
     killed_by=["12.H1", "12.H3"],
 )
@@ -225,7 +235,7 @@ def logit_refuses_the_ends(p):
 
 @mistake(
     "logit",
-    says="Values right, but log(0) warns of a division by zero. At the ends the infinity is wanted, so say so to numpy.",
+    says="Your values are right, but numpy warns of log(0). At the ends infinity is wanted: silence the warning around this one line.",
     killed_by=["12.H4"],
 )
 def logit_warns(p):
