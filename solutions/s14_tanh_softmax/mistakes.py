@@ -11,7 +11,7 @@ from nnkit.grader.mistakes import edit, mistake
 
 @mistake(
     "tanh",
-    says="exp(800) is too large for a float. Rewrite tanh with exponentials of negative numbers only.",
+    says="The formula as it stands breaks twice: exp(800) is too large for a float, and near 0 it subtracts two numbers that are almost equal. Rewrite it with exponentials of negative numbers.",
     killed_by=["14.H1"],
 )
 def tanh_textbook(x):
@@ -169,6 +169,20 @@ edit(
     old="axis=axis, keepdims=True",
     new="",
 )
+
+@mistake(
+    "softmax",
+    says="np.max(x) and np.sum(e) without an axis run over the whole array, so all rows together sum to 1. Give both the axis, and keep it with keepdims=True.",
+    killed_by=["14.H2"],
+)
+def one_softmax_for_the_whole_array(x, axis=-1, temperature=1.0):
+    if not temperature > 0:
+        raise ValueError("temperature")
+    x = _floats(x)
+    _below_the_maximum(x, axis)
+    e = np.exp((x - np.max(x)) / temperature)
+    return e / np.sum(e)
+
 
 edit(
     "sum_lost_its_axis",
