@@ -8,6 +8,7 @@ from . import course, imports, workspace
 from .course import Section
 from .errors import WorkspaceError
 from .exchange.plain import LIBRARIES
+from .kernels.look import Look
 from .seeds import Seeds
 from .student import Files, LocalTransport, Student, Transport
 from .subject import Subject, no_diagnosis
@@ -44,9 +45,8 @@ def subject_of(file: Path, section: Section, transport: Transport | None = None)
 
     student = Student(transport or LocalTransport(), files_of(file, section), section.may_change)
     wrong = section.wrong_outputs
-    return Subject(
-        section.slug, student, Seeds(b""), diagnose=shipped_diagnosis(wrong) if wrong.is_file() else no_diagnosis
-    )
+    diagnose = shipped_diagnosis(wrong) if wrong.is_file() else no_diagnosis
+    return Subject(section.slug, student, Seeds(b""), kernel=Look(student), diagnose=diagnose)
 
 
 def subject_beside(suite: Path) -> Subject:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from .kernels.look import Look
     from .results import PlannedTest, Status, Suite, TestOutcome
     from .speed import Speed
     from .student import Student
@@ -64,6 +65,15 @@ def speed(request: pytest.FixtureRequest) -> Speed:
     found = _subject(request.node).speed
     if found is None:
         raise AskedWrongly("Speed is measured when a submission is graded, not here.")
+    return found
+
+
+@pytest.fixture
+def kernel(request: pytest.FixtureRequest) -> Look:
+    """Measures speed and memory of kernels (docs/kernels.md)."""
+    found = _subject(request.node).kernel
+    if found is None:
+        raise AskedWrongly("Kernels are measured in the kernel tracks, not here.")
     return found
 
 
@@ -302,7 +312,9 @@ def _not_counted(call: pytest.CallInfo[None], report: Any) -> str | None:
 def _success(item: pytest.Item, test: PlannedTest, report: Any) -> TestOutcome:
     share, complaint = earned(item, test, passed=True)
     partly = f"Partly right: {share:.0%} of the points." if share < 1.0 else ""
-    told = [complaint or partly, _keep_leaderboard(item, test)]
+    subject = item.config.stash.get(SUBJECT, None)
+    measured = subject.kernel.told if subject is not None and subject.kernel is not None else []
+    told = [complaint or partly, _keep_leaderboard(item, test), *measured]
     return _outcome(
         test,
         "passed" if share == 1.0 else "failed",

@@ -39,6 +39,13 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+# By default glibc gives large blocks back to the system and gets them anew, page by page: a convolution of a
+# millisecond then takes ten, or not, as the calls before it happened to be.
+STEADY_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
 
 
 class ZygoteGone(OurFault):
@@ -61,14 +68,17 @@ class Zygote:
         modules: further modules that submissions may import.
         level: of isolation, see `sandbox.Jail`.
         without: layers to leave out, for tests.
+        steady: whether workers keep the memory that they once had, for those whose time is measured.
     """
 
     def __init__(
-        self, torch: bool, modules: Iterable[str] = (), level: Level = "strict", without: tuple[str, ...] = ()
-    ) -> None:
+        self, torch: bool, modules: Iterable[str] = (), level: Level = "strict", without: tuple[str, ...] = (),
+        *, steady: bool = False,
+    ) -> None:  # fmt: skip
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {
             **ONE_THREAD,
+            **(STEADY_MEMORY if steady else {}),
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "PYTHONHASHSEED": "0",

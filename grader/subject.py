@@ -10,6 +10,7 @@ from .seeds import Seeds
 from .student import Step, Student
 
 if TYPE_CHECKING:
+    from .kernels.look import Look
     from .speed import Speed
 
 Diagnose = Callable[[str, list[Step]], str]
@@ -30,6 +31,7 @@ class Subject:
         reference: the reference, called the same way; hidden suites only.
         seeds: makes the seeds of tests.
         speed: compares processor time; hidden suites only.
+        kernel: measures speed and memory of kernels.
         diagnose: names the known mistake that a test's transcript looks like, or "".
     """
 
@@ -38,6 +40,7 @@ class Subject:
     seeds: Seeds
     reference: Student | None = None
     speed: Speed | None = None
+    kernel: Look | None = None
     diagnose: Diagnose = field(default=no_diagnosis)
 
     def begin(self, suite: str, test: str) -> None:
@@ -46,3 +49,5 @@ class Subject:
         self.student.begin_test(inside)
         if self.reference is not None:
             self.reference.begin_test(inside)
+        if self.kernel is not None:
+            self.kernel.begin()

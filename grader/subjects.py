@@ -11,6 +11,7 @@ from . import imports, sandbox
 from .course import Section
 from .diagnosis import Diagnosis
 from .errors import OurFault
+from .kernels.kernel import Kernel
 from .mistakes import Mistake, catalogue
 from .processes import Client, Patience, Zygote
 from .remote import Budget, RemoteTransport
@@ -37,10 +38,15 @@ def wants_torch(section: Section) -> bool:
     return "torch" in section.libraries
 
 
+def is_track(section: Section) -> bool:
+    """Whether the section is a kernel track, whose workers keep the memory that they have: page faults are no kernel's."""
+    return section.number.endswith("k")
+
+
 def zygote_for(sections: Sequence[Section], level: sandbox.Level = "strict") -> Zygote:
     """Start a zygote that is warm for all of these sections, at a level of isolation."""
     modules = {name for section in sections for name in imports.allowed(section) if name != "__future__"}
-    return Zygote(any(map(wants_torch, sections)), modules, level)
+    return Zygote(any(map(wants_torch, sections)), modules, level, steady=any(map(is_track, sections)))
 
 
 def submission(section: Section, sources: dict[str, bytes]) -> Files:
@@ -96,9 +102,8 @@ class Makers:
         """Make a subject of these files."""
         student = Student(self._place(), files, self.section.may_change)
         diagnose = self.diagnosis if self._diagnosing else no_diagnosis
-        return Subject(
-            self.section.slug, student, self.seeds, self._reference, Speed(lambda: self._sides(student)), diagnose
-        )
+        speed, kernel = Speed(lambda: self._sides(student)), Kernel(student, lambda: self._fresh_pair(files))
+        return Subject(self.section.slug, student, self.seeds, self._reference, speed, kernel, diagnose)
 
     def order_next(self) -> None:
         """Have the next subject's worker made while the present one is tested."""
@@ -138,6 +143,11 @@ class Makers:
             self.__dict__.pop("_speed_student").close()
         self.__dict__["_speed_student"] = Student(self._worker(), student.files, self.section.may_change, observe=False)
         return self.__dict__["_speed_student"], self._reference_worker
+
+    def _fresh_pair(self, files: Files) -> tuple[Student, Student]:
+        """A student's code and the reference's, each in a worker that nothing has run in yet."""
+        mine = Student(self._worker(), files, self.section.may_change, observe=False)
+        return mine, Student(self._our_worker(), self.reference_files, observe=False, ours=True)
 
     def _place(self) -> Transport:
         return LocalTransport() if self._client is None else self._worker()

@@ -22,7 +22,7 @@ STOREYS = [
     "local subjects",
     "diagnosis explain",
     "subject",
-    "speed",
+    "speed kernels.*",
     "remote",
     "processes student",
     "compare fresh",

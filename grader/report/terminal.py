@@ -79,7 +79,7 @@ def _test_lines(test: dict[str, Any], section: Section, told: dict[tuple[str, st
     first, *rest = _row(f"  {WORDS[status]:<5} {test['says']}", _earned(test), width, indent=TEXT)
     lines = [_coloured(line, status) for line in (first, *rest)]
     if status == "passed":
-        return lines
+        return [*lines, *(told for line in test["message"].splitlines() for told in _message_line(line, TEXT, width))]
     what = (test["message"], test["diagnosis"])
     if what in told and len(test["message"].splitlines()) > 1:
         return [*lines, *_indented(f"The same as for: {told[what]}", TEXT, width)]

@@ -1,0 +1,262 @@
+"""One comparison of a student's kernel with the reference: fresh inputs, alternating calls, a ratio and how sure it is.
+
+Every timed call gets inputs of its own, drawn from a secret that is made for this comparison and sent when the clock
+starts. In a round both sides work on the same two inputs in the order S R R S or R S S R, so that what drifts, and what
+comes first, meets both alike. Every answer that was timed is kept and compared with the reference's.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compare import assert_close, assert_dtype, assert_shape
+from ..errors import OurFault, TooSlow
+from . import statistics
+from .ladder import Rung, Standing
+from .look import Draw, Run
+from .sides import Sample, Side
+
+WARM_UP = 3  # calls of each side that are checked but not counted
+ROUNDS = (9, 15, 25, 49)  # after so many it is looked whether all thresholds are decided
+HOPELESS_ROUNDS = 3
+HOPELESS = 2.0  # times the lowest rung: where all of the first rounds lie above it, more of them would not help
+BEYOND = 10.0  # times the lowest rung, as estimated from a small input: such a kernel never sees the large one
+MOST_SECONDS = 10.0  # on the clock, for the rounds of one comparison
+SMALLEST = 20e-6  # seconds; nothing is faster once the cost of sending is taken off
+SAME = (0.85, 1.18)  # the reference against itself
+STEADY = 2.0  # the reference's usual time as a multiple of its best
+OUTSIDE = 3.0  # waiting per work, as a multiple of the reference's: the work is done elsewhere
+FASTER = 0.8  # of the reference's time: possible, but a person looks before it goes on a board
+
+Words = NDArray[Any]
+
+
+class Inconclusive(OurFault):
+    """This machine was too unsteady for a verdict on speed. It never costs points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is timed.
+
+    Attributes:
+        name: as a student reads it, "forward, 4 images of 64 x 56 x 56".
+        draw: makes the inputs of one call from a generator.
+        flops: floating-point operations of one call that an honest kernel cannot avoid.
+        atol: how far an entry may lie from the reference's: derived from both kernels' rounding.
+    """
+
+    name: str
+    draw: Draw
+    flops: float
+    atol: float
+
+
+@dataclass(frozen=True, slots=True)
+class Defences:
+    """What the protocol does against cheats; each may be switched off by a test that shows what it is for."""
+
+    fresh_inputs: bool = True
+    checks_every_answer: bool = True
+    fills_with_nan: bool = True
+    freezes: bool = True
+    watches_waiting: bool = True
+
+
+ALL = Defences()
+
+
+@dataclass(slots=True)
+class Race:
+    """Times one case.
+
+    Args:
+        student: the student's side.
+        reference: the reference's side.
+        run: called as run(module, *inputs).
+        case: what is timed.
+        ladder: the rungs, the best first.
+        peak: operations per second that this machine can do.
+    """
+
+    student: Side
+    reference: Side
+    run: Run
+    case: Case
+    ladder: Sequence[Rung]
+    peak: float
+    defences: Defences = ALL
+    ratios: list[float] = field(default_factory=list)
+    _theirs: list[Sample] = field(default_factory=list)
+    _ours: list[Sample] = field(default_factory=list)
+    _after_student: list[float] = field(default_factory=list)
+    _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(secrets.randbits(128)))
+    _repeated: tuple[Any, ...] | None = None
+    _way: float = 0.0
+
+    def standing(self) -> Standing:
+        """Run the rounds and say where the student's kernel stands.
+
+        Raises:
+            Mismatch: an answer that was timed is wrong.
+            TooSlow: the work is done outside of the process whose clock is read.
+            Inconclusive: this machine was too unsteady.
+        """
+        self._warm_up()
+        deadline = time.monotonic() + MOST_SECONDS
+        for number in range(ROUNDS[-1]):
+            self._round(number)
+            done = number + 1
+            if done == HOPELESS_ROUNDS and min(self.ratios) > HOPELESS * self.ladder[-1].at_most:
+                break
+            if (done in ROUNDS and self._decided()) or (done >= ROUNDS[0] and time.monotonic() > deadline):
+                break
+        self._look_at_health()
+        if self.defences.watches_waiting:
+            self._look_at_waiting()
+        return self._verdict()
+
+    def _fresh(self) -> tuple[Any, ...]:
+        """Inputs that no worker has seen."""
+        if self.defences.fresh_inputs or self._repeated is None:
+            self._repeated = self.case.draw(self._rng)
+        return self._repeated
+
+    def _warm_up(self) -> None:
+        ways = []
+        for _ in range(WARM_UP):
+            inputs = self._fresh()
+            theirs, ours = self.student.call(self.run, inputs), self.reference.call(self.run, inputs)
+            self._check(theirs, ours)
+            # Sending inputs there and the answer back costs half of sending both there and back.
+            echo = self.reference.module.echo
+            both = [self.reference.timed(partial(echo, what)).cpu for what in ([*inputs], ours.answer)]
+            ways.append(sum(both) / 2)
+        self._way = median(ways)
+
+    def _round(self, number: int) -> None:
+        first, second = self._fresh(), self._fresh()
+        if number % 2 == 0:
+            s1, r1 = self.student.call(self.run, first), self.reference.call(self.run, first)
+            r2, s2 = self.reference.call(self.run, second), self.student.call(self.run, second)
+            self._after_student.append(r1.cpu)
+        else:
+            r1, s1 = self.reference.call(self.run, first), self.student.call(self.run, first)
+            s2, r2 = self.student.call(self.run, second), self.reference.call(self.run, second)
+            self._after_student += [r1.cpu, r2.cpu]
+        self._check(s1, r1)
+        self._check(s2, r2)
+        self._theirs += [s1, s2]
+        self._ours += [r1, r2]
+        self.ratios.append(self._net(s1, s2) / self._net(r1, r2))
+
+    def _net(self, *samples: Sample) -> float:
+        return sum(max(sample.cpu - self._way, SMALLEST) for sample in samples)
+
+    def _check(self, theirs: Sample, ours: Sample) -> None:
+        if not self.defences.checks_every_answer:
+            return
+        check_answer(theirs.answer, ours.answer, self.case.atol, fills_with_nan=self.defences.fills_with_nan)
+
+    def _decided(self) -> bool:
+        return all(statistics.decide(self.ratios, rung.at_most) != "open" for rung in self.ladder)
+
+    def _look_at_health(self) -> None:
+        """The reference is compared with itself; what it cannot hold, no verdict can rest on."""
+        times = self._after_student
+        ratio = median(times[::2]) / median(times[1::2]) if len(times) > 1 else 1.0
+        if len(self.ratios) >= ROUNDS[0] and not SAME[0] <= ratio <= SAME[1]:
+            raise Inconclusive(
+                f"This machine is too busy to measure speed: the reference differed from itself by a factor of {ratio:.2f}."
+            )
+        usual, best = median(s.cpu for s in self._ours), min(s.cpu for s in self._ours)
+        if usual > STEADY * best:
+            raise Inconclusive(
+                f"This machine is too busy to measure speed: the reference usually took {usual / best:.1f} times its best time."
+            )
+
+    def _look_at_waiting(self) -> None:
+        waited = [median(s.wall / max(s.cpu, SMALLEST) for s in side) for side in (self._theirs, self._ours)]
+        if waited[0] > OUTSIDE * waited[1]:
+            raise TooSlow(
+                f"{self.case.name}: the answer took {waited[0] / waited[1]:.1f} times as long, for the processor time seen, "
+                "as the reference's. Work that is done outside of the process, or put off, is not measured here."
+            )
+
+    def _verdict(self) -> Standing:
+        low, high = statistics.interval(self.ratios)
+        ratio = median(self.ratios)
+        seconds = median(max(s.cpu - self._way, SMALLEST) for s in self._theirs)
+        rung = next((rung for rung in self.ladder if self._reaches(rung)), None)
+        given_up = len(self.ratios) < ROUNDS[0]
+        told = ""
+        if self.case.flops / seconds > self.peak:
+            told = "it does more operations per second than this machine can"
+        elif high < FASTER:
+            told = f"it takes {ratio:.2f} of the reference's time"
+        return Standing(
+            self.case.name, rung, min(self.ratios) if given_up else ratio, low, high, seconds, self.case.flops, self.peak,
+            len(self.ratios), given_up, told,
+        )  # fmt: skip
+
+    def _reaches(self, rung: Rung) -> bool:
+        decision = statistics.decide(self.ratios, rung.at_most)
+        return decision == "yes" or (decision == "open" and statistics.in_doubt(self.ratios, rung.at_most))
+
+
+def estimate(
+    student: Side, reference: Side, run: Run, small: Case, large: Case, ladder: Sequence[Rung], peak: float
+) -> Standing | None:
+    """Time a small input first: a kernel that would take minutes for the large one never sees it.
+
+    Returns:
+        A standing below the ladder, or None where the large input is to be tried.
+    """
+    rng = np.random.default_rng(secrets.randbits(128))
+    inputs = small.draw(rng)
+    theirs, ours = student.call(run, inputs), reference.call(run, inputs)
+    check_answer(theirs.answer, ours.answer, small.atol)
+    whole = large.draw(rng)
+    least = min(reference.call(run, whole).cpu for _ in range(WARM_UP))
+    seconds = theirs.cpu * large.flops / small.flops
+    if seconds <= BEYOND * ladder[-1].at_most * least:
+        return None
+    return Standing(
+        large.name, None, seconds / least / BEYOND, 0.0, 0.0, seconds / BEYOND, large.flops, peak, 0, given_up=True
+    )
+
+
+def check_answer(theirs: object, ours: object, atol: float, *, fills_with_nan: bool = True) -> None:
+    """Hold that a timed answer is the reference's, in kind, shape and every entry.
+
+    It is put into arrays of the right kind that hold NaN: whatever does not arrive, in whatever way, stays NaN.
+
+    Raises:
+        Mismatch: it is not.
+    """
+    parts, expected = _parts(theirs), _parts(ours)
+    if len(parts) != len(expected):
+        assert_close(theirs, ours, name="the answer that was timed")  # says what came instead
+    for part, right in zip(parts, expected, strict=True):
+        if not np.isfinite(right).all():
+            raise OurFault("The reference's answer on a timed input is not finite.")
+        name = "the answer that was timed"
+        assert_dtype(part, right.dtype, name=name)
+        assert_shape(part, right.shape, name=name)
+        kept = np.full(right.shape, np.nan, right.dtype) if fills_with_nan else right.copy()
+        kept[...] = part
+        assert_close(kept, right, rtol=0.0, atol=atol, name=name)
+
+
+def _parts(answer: object) -> list[Words]:
+    entries = answer if isinstance(answer, list | tuple) else [answer]
+    return [entry for entry in entries if isinstance(entry, np.ndarray)]
