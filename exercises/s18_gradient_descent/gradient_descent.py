@@ -1,4 +1,4 @@
-"""Section 18: gradient descent, batch, stochastic and mini-batch."""
+"""Section 18: gradient descent: its step, its path, and a line trained by batch, stochastic and mini-batch descent."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,53 +7,61 @@ import numpy as np
 
 
 def gd_step(params: list[np.ndarray], grads: list[np.ndarray], lr: float) -> list[np.ndarray]:
-    """Return the parameters after one step of gradient descent, as a list of new arrays.
+    """Return the parameters after one step of gradient descent.
 
     Args:
-        params: arrays of any shapes, float32 or float64; every result keeps shape and dtype of its parameter. Integers
-            give float64.
+        params: arrays of any shapes; float32, float64 or ints.
         grads: dL/dparam for each of them, in the same order, with the same shapes and dtypes.
         lr: learning rate, greater than 0.
 
-    Raises:
-        ValueError: lr is not greater than 0; the text names lr.
+    Returns:
+        A list of new arrays in the order and the shapes of `params`. float32 gives float32, everything else float64.
 
-    Source: section 18; Cauchy 1847.
+    Raises:
+        ValueError: `lr` is 0 or less; the text names it.
+
+    Source: section 18, "w_new = w_old – learning_rate × gradient"; Cauchy 1847.
     """
     raise NotImplementedError("section 18: write gd_step")
 
 
 def descend(grad: Callable[[np.ndarray], np.ndarray], w0: np.ndarray, lr: float, steps: int) -> np.ndarray:
-    """Go downhill from w0 and return every point visited, shape (steps + 1, D). Row 0 is w0, row k the point after k steps.
+    """Go downhill from w0 and return every point visited.
 
     Args:
         grad: returns the gradient (D,) at the point (D,) that it is given, in that point's dtype. It is called once for
             each step.
-        w0: start, shape (D,). float32 and float64 give a path of that dtype, integers one of float64.
+        w0: start, (D,); float32, float64 or ints.
         lr: learning rate, greater than 0.
         steps: number of steps, 0 or more.
 
-    Raises:
-        ValueError: lr is not greater than 0, or steps is negative; the text names the argument.
+    Returns:
+        (steps + 1, D), a new array: row 0 is `w0`, row k the point after k steps. float32 gives float32, everything else
+        float64.
 
-    Source: section 18.
+    Raises:
+        ValueError: `lr` is 0 or less, or `steps` is negative; the text names the argument.
+
+    Source: section 18, "Gradient Descent Visualization".
     """
     raise NotImplementedError("section 18: write descend")
 
 
 def linreg_grad(X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float) -> tuple[np.ndarray, float]:
-    """Return the gradient (dw, db) of the mean squared error of the line X w + b against y.
+    """Return the gradient of the mean squared error of the line X w + b against y.
 
     The error is the mean over the N samples of (X w + b - y) squared.
 
     Args:
-        X: inputs, shape (N, D), N at least 1; float32 or float64, and all arrays alike. dw has shape (D,) and that dtype.
-            Integers give float64.
-        y: targets, shape (N,).
-        w: weights, shape (D,).
+        X: inputs, (N, D), N at least 1. float32, float64 or ints, and all arrays alike.
+        y: targets, (N,).
+        w: weights, (D,).
         b: bias.
 
-    Source: section 18; the loss is that of section 16.
+    Returns:
+        (dw, db): dw is a new array (D,), float32 for float32 and float64 for everything else; db is a number.
+
+    Source: section 18, "Move the weight opposite to the gradient"; section 16 for the loss.
     """
     raise NotImplementedError("section 18: write linreg_grad")
 
@@ -68,25 +76,25 @@ def train_linear(
     update of w and b together, with the gradient of the mean squared error over that batch alone.
 
     Args:
-        X: inputs, shape (N, D), float64.
-        y: targets, shape (N,), float64.
+        X: inputs, (N, D), float64.
+        y: targets, (N,), float64.
         lr: learning rate, greater than 0.
         epochs: passes over the data, 0 or more.
         batch_size: samples in an update, from 1 to N; 1 is stochastic gradient descent. None takes all N.
         seed: the same seed gives the same result, another seed another order. Global random state stays untouched.
 
     Returns:
-        A dict with
-            "w": the weights at the end, shape (D,),
-            "b": the bias at the end, a float,
-            "updates": how many updates were made, an int,
-            "losses": shape (epochs,); entry e is the mean squared error over all N samples after epoch e,
-            "path": shape (updates + 1, D + 1); row k holds the weights and, last, the bias after k updates.
+        "w": the weights at the end, (D,).
+        "b": the bias at the end, a float.
+        "updates": how many updates were made, an int.
+        "losses": (epochs,); entry e is the mean squared error over all N samples after epoch e.
+        "path": (updates + 1, D + 1); row k holds the weights and, last, the bias after k updates.
 
     Raises:
-        ValueError: lr is not greater than 0, epochs is negative, or batch_size is below 1 or above N; the text names the
+        ValueError: `lr` is 0 or less, `epochs` is negative, or `batch_size` is below 1 or above N; the text names the
             argument.
 
-    Source: section 18; Robbins and Monro 1951; a new order in each epoch: Bottou 2009.
+    Source: section 18, "Batch GD", "Stochastic GD" and "Mini-Batch GD"; Robbins and Monro 1951; Bottou 2009 for the new
+    order in each epoch.
     """
     raise NotImplementedError("section 18: write train_linear")
