@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -22,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import codec
+from . import channel, codec
 from .errors import NoIsolation, OurFault, ProtocolError, WorkerEnded
 from .sandbox import Ceilings, Level
 
@@ -33,6 +32,8 @@ OUTPUT_KEPT = 64 << 10
 OUTPUT_AT_ONCE = 64  # readings of what a worker prints before its deadline is looked at again
 CALL_BACKS = 20_000
 SOCKET_BUFFER = 1 << 20
+NOT_ASKED = "The answer belongs to another question."
+SOLUTIONS = Path(__file__).parents[1] / "solutions"
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -271,11 +272,12 @@ class FreshClient:
 
     Args:
         modules: what to import before the first question.
-        slot: which session it works for.
+        slot: which user it gets where we are root; clients that run at the same time have different ones.
+        closed: folders that no worker may read, whatever the machine offers: where the solutions are.
     """
 
-    def __init__(self, modules: Iterable[str] = (), slot: int = 0) -> None:
-        self._modules, self._slot = sorted(modules), slot
+    def __init__(self, modules: Iterable[str] = (), slot: int = 0, closed: Iterable[Path] = (SOLUTIONS,)) -> None:
+        self._modules, self._slot, self._closed = sorted(modules), slot, sorted(map(str, closed))
         self._started: dict[int, tuple[subprocess.Popen[bytes], str]] = {}
         self._last = 0
         self.gone = False
@@ -284,7 +286,11 @@ class FreshClient:
         """Nothing runs ahead: a process that waits with a GPU in its hands would slow the one before it."""
 
     def fork(self, ceilings: Ceilings) -> Process:
-        """Start a fresh worker."""
+        """Start a fresh worker.
+
+        Raises:
+            NoIsolation: this machine lacks what the level needs.
+        """
         self._last += 1
         scratch = tempfile.mkdtemp(prefix="nnkit-scratch-")
         ours, theirs = socket.socketpair()
@@ -292,6 +298,7 @@ class FreshClient:
         output, ink = os.pipe2(os.O_CLOEXEC)
         settings = {
             "scratch": scratch, "ceilings": asdict(ceilings), "slot": self._slot, "modules": self._modules,
+            "closed": self._closed,
         }  # fmt: skip
         environment = {**ONE_THREAD, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
         if "PYTHONPATH" in os.environ:
@@ -308,7 +315,11 @@ class FreshClient:
         os.close(ink)
         self._started[self._last] = (process, scratch)
         worker = Process(self, self._last, ours.detach(), output, ceilings)
-        worker.meet()
+        try:
+            worker.meet()
+        except BaseException:
+            worker.end()
+            raise
         return worker
 
     def await_fork(self, job: int) -> int:
@@ -316,11 +327,16 @@ class FreshClient:
         return os.pidfd_open(self._started[job][0].pid)
 
     def await_end(self, job: int) -> dict[str, Any]:
-        """Wait for a job's worker, remove what it has written, and return how it ended."""
+        """End all that a job's worker has started, remove what it has written, and return how it ended."""
         process, scratch = self._started.pop(job)
+        # Nothing leaves its group (see fewer_calls.py), and until it is waited for, its number is nobody else's.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         _pid, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        shutil.rmtree(scratch, ignore_errors=True)
+        _await_group(process.pid)
+        _remove(scratch)
         seconds = usage.ru_utime + usage.ru_stime
         return {"ended": job, "status": process.returncode, "seconds": seconds, "peak": usage.ru_maxrss * 1024}
 
@@ -329,6 +345,21 @@ class FreshClient:
         for job, (process, _scratch) in list(self._started.items()):
             process.kill()
             self.await_end(job)
+
+
+def _await_group(number: int) -> None:
+    """Wait a moment for killed processes to be gone; where nobody reaps orphans, they stay as names without memory."""
+    end = time.monotonic() + FAREWELL_SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < end:
+            os.killpg(number, 0)
+            time.sleep(0.001)
+
+
+def _remove(folder: str) -> None:
+    """Remove what hostile code has filled: a tree too deep for Python, folders that its owner may not enter."""
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        subprocess.run([*command, "--", folder], check=False, capture_output=True)
 
 
 class Process:
@@ -356,10 +387,14 @@ class Process:
         self._pidfd = self._client.await_fork(self._job)
         facts = Path(f"/proc/self/fdinfo/{self._pidfd}").read_text("ascii").splitlines()
         self.pid = next(int(line.split()[1]) for line in facts if line.startswith("Pid:"))
+        line = _Line(self, Patience(10, FORK_SECONDS), 0.0)
         try:
-            hello = codec.Decoder().value(*codec.read_frame(_Reader(self, Patience(10, FORK_SECONDS), 0.0)))
+            hello = codec.Decoder().value(*codec.read_frame(channel.ReadAhead(line.fill)))
         except WorkerEnded as ended:
             raise OurFault(f"A worker could not be set up: {ended} {self.output_text()}".strip()) from None
+        if hello[0] == "refused":
+            self.end()
+            raise NoIsolation(f"Isolation at level gpu is not possible on this machine: {hello[1]}.")
         self.layers = hello[1]
 
     def cpu(self) -> float:
@@ -388,20 +423,23 @@ class Process:
             WorkerEnded: the worker ran over, died or spoke nonsense. It is no longer there.
         """
         nonce = os.urandom(8)
-        reader = _Reader(self, patience, self.cpu())
-        reader.write([nonce, *question])
+        line = _Line(self, patience, self.cpu())
+        read = channel.ReadAhead(line.fill)
+        channel.write([nonce, *question], line.send)
         for _ in range(CALL_BACKS):
-            if reader(8) != nonce:
-                raise self.kill("protocol_error", "The answer belongs to another question.")
+            if read(8) != nonce:
+                raise self.kill("protocol_error", NOT_ASKED)
             try:
-                head, buffers = codec.read_frame(reader)
-                reply = call_back(head, buffers)
+                head, buffers = codec.read_frame(read)
+                reply = None if read.ahead else call_back(head, buffers)
             except (ProtocolError, struct.error) as error:
                 raise self.kill("protocol_error", f"The answer is not well-formed ({error}).") from None
+            if read.ahead:
+                raise self.kill("protocol_error", NOT_ASKED)
             if reply is None:
                 return head, buffers
-            reader.write([nonce, *reply])
-            reader.time_left()
+            channel.write([nonce, *reply], line.send)
+            line.time_left()
         raise self.kill("timeout", f"A function of the test's was called more than {CALL_BACKS:,} times.")
 
     def drain(self) -> None:
@@ -474,20 +512,19 @@ class Process:
         return WorkerEnded("crashed", f"It ended its own process with exit code {status}.")
 
 
-class _Reader:
+class _Line:
     """Reads and writes one question's bytes within its patience, draining what the worker prints meanwhile."""
 
     def __init__(self, process: Process, patience: Patience, cpu_before: float) -> None:
         self._process, self._patience, self._cpu_before = process, patience, cpu_before
         self._deadline = time.monotonic() + patience.wall
+        self._waited = False
 
-    def __call__(self, count: int) -> bytearray:
-        data = bytearray(count)
-        view = memoryview(data)
+    def fill(self, places: list[memoryview]) -> int:
         process = self._process
-        while view:
+        while True:
             try:
-                got = os.readv(process._channel, [view[: 1 << 20]])
+                got = os.readv(process._channel, places)
             except BlockingIOError:
                 self._wait(process._poll)
                 continue
@@ -495,29 +532,21 @@ class _Reader:
                 got = 0
             if got == 0:
                 raise process.ended_by_itself()
-            view = view[got:]
-        return data
+            return got
 
-    def write(self, parts: list[codec.Buffer]) -> None:
-        views = [memoryview(part).cast("B") for part in parts if len(part)]
+    def send(self, views: list[memoryview]) -> int:
         process = self._process
-        while views:
+        while True:
             try:
-                sent = os.writev(process._channel, views[:64])
+                return os.writev(process._channel, views)
             except BlockingIOError:
                 writable = select.poll()
                 writable.register(process._channel, select.POLLOUT)
                 if process._hears_output:
                     writable.register(process._output, select.POLLIN)
                 self._wait(writable)
-                continue
             except ConnectionError:
                 raise process.ended_by_itself() from None
-            while sent:
-                if sent < len(views[0]):
-                    views[0] = views[0][sent:]
-                    break
-                sent -= len(views.pop(0))
 
     def time_left(self) -> float:
         """Seconds for which nothing need be looked at. Ends the worker when there are none."""
@@ -532,7 +561,10 @@ class _Reader:
         return min(wall_left, cpu_left + 0.01)
 
     def _wait(self, poll: select.poll) -> None:
-        for descriptor, _event in poll.poll(self.time_left() * 1000):
+        # Nothing has been used up yet when it waits for the first time, as it does once for most questions.
+        seconds = self.time_left() if self._waited else min(self._patience.wall, self._patience.cpu)
+        self._waited = True
+        for descriptor, _event in poll.poll(seconds * 1000):
             if descriptor == self._process._output:
                 self._process.drain()
 

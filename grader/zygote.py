@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import codec, worker
+from . import channel, codec, worker
 from .errors import ProtocolError
 from .sandbox import Ceilings, Jail, Job
 
@@ -166,33 +166,23 @@ def become_worker(questions: int, output: int, jail: Jail, job: Job, parent: int
         os._exit(SETUP_FAILED)  # the zygote died before the worker was tied to it
     write([*codec.Encoder().frame(["hello", jail.names])])
     try:
-        worker.serve(read, write)
+        serve()
     except ProtocolError:
         os._exit(SETUP_FAILED)
 
 
-def read(count: int) -> bytearray:
-    """Read exactly so many bytes from the grader; leave when it has closed the channel."""
-    data = bytearray(count)
-    view = memoryview(data)
-    while view:
-        got = os.readv(WORKER_SOCKET, [view[: 1 << 20]])
-        if got == 0:
-            os._exit(0)
-        view = view[got:]
-    return data
+def serve() -> None:
+    """Answer the grader's questions until it closes the channel."""
+    worker.serve(channel.ReadAhead(_fill), write)
 
 
 def write(parts: list[codec.Buffer]) -> None:
     """Write every part to the grader."""
-    views = [memoryview(part).cast("B") for part in parts if len(part)]
-    while views:
-        sent = os.writev(WORKER_SOCKET, views[:64])
-        while sent:
-            if sent < len(views[0]):
-                views[0] = views[0][sent:]
-                break
-            sent -= len(views.pop(0))
+    channel.write(parts, lambda views: os.writev(WORKER_SOCKET, views))
+
+
+def _fill(places: list[memoryview]) -> int:
+    return os.readv(WORKER_SOCKET, places) or os._exit(0)  # nothing to read: the grader has closed the channel
 
 
 def warm_up(torch_too: bool, modules: list[str]) -> None:

@@ -275,8 +275,15 @@ ENDS = {
     ),
     "calls back for ever": (
         ("back = frame(b'\\x95\\x00\\xa4back\\x00\\x91\\x00\\x91\\x02')\n"
-        "def f():\n    say((nonce() + back) * 1000)\n    while True: say((nonce() + back) * 1000); os.read(3, 1 << 20)"),
+        "def f():\n    while True: say(nonce() + back); os.read(3, 1 << 20)"),
         PLENTY, "timeout", "A function of the test's was called more than 500 times.",
+    ),
+    "calls back without waiting": (
+        "def f(): say((nonce() + frame(b'\\x95\\x00\\xa4back\\x00\\x91\\x00\\x91\\x02')) * 2)",
+        PLENTY, "protocol_error", "The answer belongs to another question.",
+    ),
+    "answers twice at once": (
+        "def f(): say((nonce() + frame(VALUE)) * 2)", PLENTY, "protocol_error", "The answer belongs to another question.",
     ),
     "nonsense": ("def f(): say(nonce() + b'nonsense' * 10)", PLENTY, "protocol_error", "is not well-formed (not a frame)."),
     "huge head": (

@@ -8,7 +8,7 @@ import socket
 import numpy as np
 import pytest
 
-from nnkit.grader import codec, sandbox, zygote
+from nnkit.grader import channel, codec, sandbox, zygote
 from nnkit.grader.processes import Patience
 from nnkit.grader.sandbox import Ceilings
 
@@ -185,7 +185,7 @@ def test_whole_messages_are_read_and_written(count):
     pid = os.fork()
     if pid == 0:
         os.dup2(theirs.fileno(), zygote.WORKER_SOCKET) if theirs.fileno() != zygote.WORKER_SOCKET else None
-        data = zygote.read(count)
+        data = channel.ReadAhead(zygote._fill)(count)
         zygote.write([b"", data[: count // 2], memoryview(data)[count // 2 :]] + [b"."] * 100)
         os._exit(0)
     theirs.close()
