@@ -68,6 +68,14 @@ edit(
     new="np.isnan(losses).any()",
 )
 edit(
+    "judge_neither",
+    "judge",
+    says="A loss that is NaN or infinite means too high, wherever it stands. Comparisons do not notice it: ask for numbers that are not finite, first of all.",
+    killed_by=["19.H3"],
+    old="not np.isfinite(losses).all() or ",
+    new="",
+)
+edit(
     "rises_ignored",
     "judge",
     says="You compare only the ends. A curve that rises in more than 30 % of its steps was too high as well.",

@@ -67,6 +67,12 @@ def test_edge_of_stability(student, rng):
 ATOL = 1e-12
 
 
+def assert_rates(yours, expected, steps, settings):
+    """Hold each rate by itself, so that a message tells the step; all of them were asked for before."""
+    for t, mine, theirs in zip(steps, yours, expected, strict=True):
+        assert_close(mine, theirs, atol=ATOL, name=f"the rate of step {t} ({settings})")
+
+
 def rates_of(module, kind, steps, base, **p):
     """Return the rates of some steps, all of them before any is looked at: single ones are the same in many mistakes."""
     return [module.schedule(kind, t, base, **p) for t in steps]
@@ -78,7 +84,8 @@ def test_constant(student, rng):
     """'constant' is base in every step"""
     base = float(rng.uniform(0.01, 2))
 
-    assert_close(rates_of(student, "constant", [0, 1, 1000], base), [base] * 3, name="the rates")
+    steps = [0, 1, 1000]
+    assert_rates(rates_of(student, "constant", steps, base), [base] * 3, steps, "constant")
 
 
 @weight(3)
@@ -91,7 +98,7 @@ def test_staircase(student, rng):
         expected = [base * factor ** (t // every) for t in steps]
 
         yours = rates_of(student, "step", steps, base, every=every, factor=factor)
-        assert_close(yours, expected, atol=ATOL, name=f"the rates of the steps {steps} with every = {every}")
+        assert_rates(yours, expected, steps, f"every {every}")
 
 
 @weight(2)
@@ -102,7 +109,7 @@ def test_exponential(student, rng):
     steps = [2, 3, 0, 1, 30]
 
     yours = rates_of(student, "exponential", steps, base, decay=decay)
-    assert_close(yours, [base * decay**t for t in steps], atol=ATOL, name=f"the rates of the steps {steps}")
+    assert_rates(yours, [base * decay**t for t in steps], steps, "exponential")
 
 
 @weight(3)
@@ -116,7 +123,7 @@ def test_cosine(student, reference, rng):
             rates_of(module, "cosine", steps, base, total=total, min_lr=least) for module in (student, reference)
         )
 
-        assert_close(yours, expected, atol=ATOL, name=f"the rates of the steps {steps} of {total}")
+        assert_rates(yours, expected, steps, f"total {total}")
 
 
 @weight(2)
@@ -125,8 +132,8 @@ def test_after_the_end(student, rng):
     """Behind the end a cosine stays at min_lr, however many steps follow"""
     base, least = float(rng.uniform(0.5, 2)), float(rng.uniform(0.05, 0.3))
 
-    yours = rates_of(student, "cosine", [9, 8, 16, 1000], base, total=8, min_lr=least)
-    assert_close(yours, [least] * 4, atol=ATOL, name="the rates of the steps 9, 8, 16 and 1000 of 8")
+    steps = [9, 8, 16, 1000]
+    assert_rates(rates_of(student, "cosine", steps, base, total=8, min_lr=least), [least] * 4, steps, "total 8")
 
 
 @weight(3)
@@ -139,9 +146,7 @@ def test_warmup_cosine(student, reference, rng):
         steps = range(2 * total + 1)
         yours, expected = (rates_of(module, "warmup_cosine", steps, base, **p) for module in (student, reference))
 
-        assert_close(
-            yours, expected, atol=ATOL, name=f"the rates from 0 to {2 * total} with warmup {warmup} of {total}"
-        )
+        assert_rates(yours, expected, steps, f"warmup {warmup}, total {total}")
 
 
 @weight(2)
@@ -153,7 +158,7 @@ def test_warmup_is_a_straight_line(student, rng):
 
     yours = rates_of(student, "warmup_cosine", steps, base, warmup=warmup, total=20, min_lr=0.1)
     expected = [base * (t + 1) / (warmup + 1) for t in steps]
-    assert_close(yours, expected, atol=ATOL, name=f"the rates of the steps {steps} with warmup {warmup}")
+    assert_rates(yours, expected, steps, f"warmup {warmup}, total 20")
 
 
 @weight(1)
@@ -164,7 +169,7 @@ def test_no_warmup(student, rng):
 
     yours = rates_of(student, "warmup_cosine", range(8), base, warmup=0, total=6, min_lr=least)
     cosine = [least + 0.5 * (base - least) * (1 + math.cos(math.pi * min(t, 6) / 6)) for t in range(8)]
-    assert_close(yours, cosine, atol=ATOL, name="the rates of the steps 0 to 7 of 6")
+    assert_rates(yours, cosine, range(8), "warmup 0, total 6")
 
 
 @weight(1)
@@ -173,8 +178,9 @@ def test_nothing_but_warmup(student, rng):
     """With warmup = total the rate drops to min_lr as soon as the warmup is over"""
     base, least = float(rng.uniform(0.5, 2)), float(rng.uniform(0.05, 0.3))
 
-    yours = rates_of(student, "warmup_cosine", [5, 6, 4], base, warmup=5, total=5, min_lr=least)
-    assert_close(yours, [least, least, base * 5 / 6], atol=ATOL, name="the rates of the steps 5, 6 and 4 of 5")
+    steps = [5, 6, 4]
+    yours = rates_of(student, "warmup_cosine", steps, base, warmup=5, total=5, min_lr=least)
+    assert_rates(yours, [least, least, base * 5 / 6], steps, "warmup 5, total 5")
 
 
 @weight(2)
@@ -189,13 +195,15 @@ def test_cosine_of_torch(student, rng):
         expected.append(rate)
 
     # Every step divides by 1 + cos, which near the end is as small as 0.02 and known to 1e-16: below 1e-13 in all.
-    yours = rates_of(student, "cosine", range(1, total + 1), base, total=total, min_lr=least)
-    assert_close(yours, expected, atol=ATOL, name=f"the rates of the steps 1 to {total} of {total}")
+    steps = range(1, total + 1)
+    assert_rates(rates_of(student, "cosine", steps, base, total=total, min_lr=least), expected, steps, f"total {total}")
 
 
-def verdicts(student, curves):
-    """Return the verdicts on some curves, all of them before any is looked at."""
-    return [student.judge(np.array(curve)) for curve in curves]
+def assert_verdicts(student, curves, expected, names):
+    """Hold each verdict by itself, so that a message tells the curve; all of them are asked for before."""
+    verdicts = [student.judge(np.array(curve)) for curve in curves]
+    for name, yours, verdict in zip(names, verdicts, expected, strict=True):
+        assert_equal(yours, verdict, name=f"the verdict on {name}")
 
 
 @weight(3)
@@ -206,7 +214,8 @@ def test_losses_that_are_no_numbers(student, rng):
     cases = [(bad, place) for bad in (math.nan, math.inf) for place in (19, 7, 0)]
     curves = [np.where(np.arange(20) == place, bad, good) for bad, place in cases]
 
-    assert_equal(verdicts(student, curves), ["too high"] * 6, name=f"judge with {cases}")
+    names = [f"20 losses of which number {place} is {bad}" for bad, place in cases]
+    assert_verdicts(student, curves, ["too high"] * 6, names)
 
 
 @weight(2)
@@ -215,7 +224,8 @@ def test_ends_higher_than_it_began(student, rng):
     """A curve that falls almost all the way but ends above its start was too high, as is one that only climbs"""
     falls = np.append(np.linspace(3, 1, 12), 3 + rng.uniform(0.1, 2))
 
-    assert_equal(verdicts(student, [falls, np.linspace(1, rng.uniform(2, 3), 6)]), ["too high"] * 2, name="judge")
+    names = ["a curve that falls but ends above its start", "a curve that only climbs"]
+    assert_verdicts(student, [falls, np.linspace(1, rng.uniform(2, 3), 6)], ["too high"] * 2, names)
 
 
 def with_rises(rng, rises, steps):
@@ -231,8 +241,8 @@ def test_rises(student, rng):
     cases = [(4, 10), (3, 9), (3, 10), (1, 8)]
     expected = ["too high", "too high", "just right", "just right"]
 
-    yours = verdicts(student, [with_rises(rng, rises, steps) for rises, steps in cases])
-    assert_equal(yours, expected, name=f"judge with so many rises in so many steps, {cases},")
+    curves = [with_rises(rng, rises, steps) for rises, steps in cases]
+    assert_verdicts(student, curves, expected, [f"{rises} rises in {steps} steps" for rises, steps in cases])
 
 
 @weight(1)
@@ -241,8 +251,8 @@ def test_standing_still_is_no_rise(student, rng):
     """A curve that never moves was too low, and one that falls in stairs just right: equal losses are no rise"""
     top = float(rng.uniform(1, 5))
 
-    yours = verdicts(student, [top * np.repeat([1.0, 0.7, 0.4], 4), np.repeat(top, 6)])
-    assert_equal(yours, ["just right", "too low"], name="judge of a curve in stairs and of a flat one")
+    curves = [top * np.repeat([1.0, 0.7, 0.4], 4), np.repeat(top, 6)]
+    assert_verdicts(student, curves, ["just right", "too low"], ["a curve in stairs", "a flat curve"])
 
 
 @weight(2)
@@ -253,7 +263,8 @@ def test_ten_percent_of_the_first(student, rng):
     curves = [scale * rng.uniform(1, 1.5) * np.linspace(1, share, 7) for scale, share in cases]
 
     expected = ["just right" if share == 0.88 else "too low" for _, share in cases]
-    assert_equal(verdicts(student, curves), expected, name=f"judge of falls from a size to a share of it, {cases},")
+    names = [f"a fall by {1 - share:.0%} from about {scale:g}" for scale, share in cases]
+    assert_verdicts(student, curves, expected, names)
 
 
 @weight(1)
@@ -270,7 +281,8 @@ def test_noisy_curves(student, reference, rng):
     ways = [(size, pace) for size in (0.02, 0.5) for pace in (0.2, 0.03, 0.001, -0.01)]
     curves = [np.exp(-pace * np.arange(25)) * (1 + size * rng.uniform(0, 1, 25)) for size, pace in ways]
 
-    assert_equal(verdicts(student, curves), verdicts(reference, curves), name="judge of noisy curves")
+    names = [f"a fall of {pace} per step with noise of {size:.0%}" for size, pace in ways]
+    assert_verdicts(student, curves, [reference.judge(curve) for curve in curves], names)
 
 
 @weight(2)
@@ -289,7 +301,8 @@ def test_verdicts_on_a_descent(student, rng):
             w = w - share * limit * (H @ w)
         curves.append(losses)
 
-    assert_equal(verdicts(student, curves), ["too high", "just right", "too low"], name="judge of three descents")
+    names = [f"a descent at {share:g} times the stable rate" for share in (1.05, 0.5, 1e-6)]
+    assert_verdicts(student, curves, ["too high", "just right", "too low"], names)
 
 
 def same_rates(student, reference, losses, **options):
@@ -298,7 +311,8 @@ def same_rates(student, reference, losses, **options):
     mine, theirs = ([plateau.step(loss) for loss in losses] for plateau in (yours, expected))
 
     # At most 20 factors, each product rounded by 1e-16.
-    assert_close(mine, theirs, rtol=1e-12, name="the list of rates")
+    for k, (one, other) in enumerate(zip(mine, theirs, strict=True), 1):
+        assert_close(one, other, rtol=1e-12, name=f"the rate after loss number {k}")
 
 
 @weight(2)

@@ -28,9 +28,12 @@ def indices(batches):
     return [int(i) for batch in batches for i in batch]
 
 
-def counts(student, cases, **options):
-    """Return the iterations of several cases, all of them before any is looked at."""
-    return [student.iterations_per_epoch(n, size, **options) for n, size in cases]
+def assert_counts(student, cases, expected, **options):
+    """Hold the iterations of each case by itself; all of them are asked for before."""
+    counts = [student.iterations_per_epoch(n, size, **options) for n, size in cases]
+    said = "".join(f", {name}={value}" for name, value in options.items())
+    for (n, size), yours, count in zip(cases, counts, expected, strict=True):
+        assert_equal(yours, count, name=f"iterations_per_epoch({n}, {size}{said})")
 
 
 @weight(3)
@@ -40,8 +43,7 @@ def test_all_remainders(student, rng):
     size = int(rng.integers(5, 9))
     cases = [(3 * size + rest, size) for rest in range(size)]
 
-    yours = counts(student, cases)
-    assert_equal(yours, [3 + (rest > 0) for rest in range(size)], name=f"the iterations of {cases}")
+    assert_counts(student, cases, [3 + (rest > 0) for rest in range(size)])
 
 
 @weight(2)
@@ -51,7 +53,7 @@ def test_all_remainders_dropped(student, rng):
     size = int(rng.integers(5, 9))
     cases = [(3 * size + rest, size) for rest in range(size)]
 
-    assert_equal(counts(student, cases, drop_last=True), [3] * size, name=f"the iterations of {cases} with drop_last")
+    assert_counts(student, cases, [3] * size, drop_last=True)
 
 
 @weight(1)
@@ -61,8 +63,8 @@ def test_a_batch_larger_than_the_data(student, rng):
     n = int(rng.integers(2, 9))
     cases = [(n, n + 1), (n, 10 * n), (1, 2)]
 
-    assert_equal(counts(student, cases), [1, 1, 1], name=f"the iterations of {cases}")
-    assert_equal(counts(student, cases, drop_last=True), [0, 0, 0], name=f"the iterations of {cases} with drop_last")
+    assert_counts(student, cases, [1, 1, 1])
+    assert_counts(student, cases, [0, 0, 0], drop_last=True)
 
 
 @weight(2)
@@ -78,9 +80,8 @@ def test_counting_by_taking_away(student, rng):
         expected.append(taken)
         full.append(taken - (left < 0))
 
-    yours, dropped = counts(student, cases), counts(student, cases, drop_last=True)
-    assert_equal(yours, expected, name=f"the iterations of {cases}")
-    assert_equal(dropped, full, name=f"the iterations of {cases} with drop_last")
+    assert_counts(student, cases, expected)
+    assert_counts(student, cases, full, drop_last=True)
 
 
 SIZES = [(7, 3), (12, 5), (6, 3), (4, 9), (8, 8)]
@@ -265,7 +266,8 @@ def test_position_inverts_counting(student, rng):
 
         yours = [student.position(step, n, size, drop_last=drop) for step in steps]
         expected = [(step // per_epoch, step % per_epoch) for step in steps]
-        assert_equal(yours, expected, name=f"the positions of the steps {steps} with n = {n}, batch_size = {size}")
+        for step, mine, theirs in zip(steps, yours, expected, strict=True):
+            assert_equal(mine, theirs, name=f"position({step}, {n}, {size}, drop_last={drop})")
 
 
 @weight(2)
@@ -279,7 +281,8 @@ def test_position_along_a_training(student, rng):
         ]
         yours = [student.position(step, n, size, drop) for step in range(len(walked))]
 
-        assert_equal(yours, walked, name=f"the positions with drop_last={drop}")
+        for step, (mine, theirs) in enumerate(zip(yours, walked, strict=True)):
+            assert_equal(mine, theirs, name=f"position({step}, {n}, {size}, drop_last={drop})")
         assert_equal(len(walked), 6 if drop else 9, name="the number of batches in three epochs")
 
 
@@ -292,7 +295,7 @@ def test_position_without_iterations(student, rng):
     count = student.iterations_per_epoch(n, n + 1, drop_last=True)
     assert_equal(count, 0, name=f"the iterations of {n} samples by {n + 1} with drop_last")
     assert_equal(
-        student.position(3, 2 * n + 1, n, drop_last=True), (1, 1), name="the position of step 3 of two in an epoch"
+        student.position(3, 2 * n + 1, n, drop_last=True), (1, 1), name=f"position(3, {2 * n + 1}, {n}, drop_last=True)"
     )
     assert_refuses(student.position, 0, n, n + 1, drop_last=True, naming="batch_size")
     assert_refuses(student.position, 5, n, 3 * n, drop_last=True, naming="batch_size")
