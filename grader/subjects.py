@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
-from . import imports, sandbox
+from . import data, imports, sandbox
 from .course import Section
 from .diagnosis import Diagnosis
 from .errors import OurFault
 from .kernels.kernel import Kernel
 from .mistakes import Mistake, catalogue
 from .processes import Client, Patience, Zygote
+from .remembering import Remembering
 from .remote import Budget, RemoteTransport
 from .seeds import Seeds
 from .speed import Speed
 from .student import Files, LocalTransport, Student, Transport
 from .subject import Subject, no_diagnosis
+from .training import Training
 
 MEMORY = 4 << 30  # bytes of address space of one worker; torch alone maps 700 MB
 TEST_CPU = 5.0  # seconds a single question may take at least, of processor time
@@ -79,6 +82,8 @@ class Makers:
         self._own_client: Client | None = None
         self._zygote: Zygote | None = None
         self._ceilings = sandbox.Ceilings(MEMORY, int(budget_for(section).cpu) + 2)
+        self.digits: Callable[[], data.Digits] = data.find
+        self._known: dict[Any, Any] = {}  # what trainings remember from one subject to the next
 
     @cached_property
     def reference_files(self) -> Files:
@@ -103,7 +108,7 @@ class Makers:
         student = Student(self._place(), files, self.section.may_change)
         diagnose = self.diagnosis if self._diagnosing else no_diagnosis
         speed, kernel = Speed(lambda: self._sides(student)), Kernel(student, lambda: self._fresh_pair(files))
-        return Subject(self.section.slug, student, self.seeds, self._reference, speed, kernel, diagnose)
+        return Subject(self.section.slug, student, self.seeds, self._reference, speed, kernel, diagnose, self._training(student))
 
     def order_next(self) -> None:
         """Have the next subject's worker made while the present one is tested."""
@@ -128,7 +133,8 @@ class Makers:
 
     @cached_property
     def _reference(self) -> Student:
-        return Student(self._our_place(), self.reference_files, self.section.may_change, observe=False, ours=True)
+        place = Remembering(self._our_place())
+        return Student(place, self.reference_files, self.section.may_change, observe=False, ours=True)
 
     @cached_property
     def _reference_worker(self) -> Student:
@@ -148,6 +154,24 @@ class Makers:
         """A student's code and the reference's, each in a worker that nothing has run in yet."""
         mine = Student(self._worker(), files, self.section.may_change, observe=False)
         return mine, Student(self._our_worker(), self.reference_files, observe=False, ours=True)
+
+    def _training(self, student: Student) -> Training:
+        """Trainings of this student's code; a worker that is ended in one ends like any other of the submission's."""
+
+        def ended(ends: list[tuple[str, str]]) -> None:
+            if isinstance(student.transport, RemoteTransport):
+                student.transport.ends.extend(ends)
+
+        def alone(seconds: float) -> Student:
+            patience = Patience(seconds, seconds * WALL_FACTOR)
+            budget = Budget(seconds, patience.wall, patience, patience)
+            place = RemoteTransport(self._workers(), sandbox.Ceilings(MEMORY, int(seconds) + 2), budget)
+            return Student(place, student.files, self.section.may_change, observe=False)
+
+        def reference(_seconds: float) -> Student:
+            return Student(self._our_worker(), self.reference_files, self.section.may_change, observe=False, ours=True)
+
+        return Training(alone, reference, self.digits, ended, self._known)
 
     def _place(self) -> Transport:
         return LocalTransport() if self._client is None else self._worker()

@@ -16,25 +16,25 @@ STOREYS = [
     "cli",
     "report.*",
     "check doctor fetching grade validate",
-    "check_session grading release",
+    "check_session course_table grading release",
     "session",
     "plugin",
     "local subjects",
     "diagnosis explain",
     "subject",
-    "speed kernels.*",
-    "remote",
+    "speed training kernels.*",
+    "remembering remote",
     "processes student",
     "compare fresh",
     "zygote",
-    "worker",
+    "channel worker",
     "codec toolbox",
-    "data inspection workspace exchange.*",
+    "data drawing inspection workspace exchange.*",
     "course",
     "imports mistakes mutants results seeds sandbox.*",
     "errors",
 ]
-JAILED = {"codec", "worker", "zygote", "fresh", "toolbox", "errors"}  # and sandbox.*
+JAILED = {"channel", "codec", "worker", "zygote", "fresh", "toolbox", "errors"}  # and sandbox.*
 
 
 def modules():
