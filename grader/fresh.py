@@ -13,10 +13,9 @@ import socket
 import sys
 from typing import NoReturn
 
-from . import codec, worker, zygote
+from . import codec, zygote
 from .sandbox import Ceilings, Job
 from .sandbox.gpu import GpuLevel
-from .sandbox.user import FIRST_USER, OwnUser
 
 
 def main() -> NoReturn:
@@ -24,25 +23,31 @@ def main() -> NoReturn:
     settings_socket = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(settings_socket.recv(zygote.MESSAGE_LIMIT))
     settings_socket.close()
-    os.dup2(int(sys.argv[2]), 1000)
-    os.dup2(1000, zygote.WORKER_SOCKET)
+    questions = int(sys.argv[2])
+    if questions != zygote.WORKER_SOCKET:
+        os.dup2(questions, zygote.WORKER_SOCKET, inheritable=False)  # what it starts has no say
     os.closerange(zygote.WORKER_SOCKET + 1, os.sysconf("SC_OPEN_MAX"))
-    level = GpuLevel(settings["scratch"])
-    if OwnUser.name in level.names:
-        user = FIRST_USER + settings["slot"]
-        os.chown(settings["scratch"], user, user)
-    os.chdir(settings["scratch"])
-    os.environ.update(HOME=settings["scratch"], TMPDIR=settings["scratch"])
+    scratch = settings["scratch"]
+    os.chdir(scratch)
+    os.environ.update(HOME=scratch, TMPDIR=scratch)
+    level = GpuLevel(scratch, settings["closed"])
+    why = level.refusal
     try:
-        level.apply(Job(Ceilings(**settings["ceilings"]), settings["slot"]))
-        for name in settings["modules"]:
+        if not why:
+            level.apply(Job(Ceilings(**settings["ceilings"]), settings["slot"]))
+            why = level.left_open()
+        for name in settings["modules"] if not why else ():
             importlib.import_module(name)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is told and nothing runs
         os.write(2, f"the worker could not be set up: {error!r}\n".encode())
         os._exit(zygote.SETUP_FAILED)
-    zygote.write([*codec.Encoder().frame(["hello", level.names])])
-    worker.serve(zygote.read, zygote.write)
-    os._exit(0)
+    zygote.write([*codec.Encoder().frame(["refused", why] if why else ["hello", level.names])])
+    if why:
+        os._exit(zygote.SETUP_FAILED)
+    try:
+        zygote.serve()  # ends the process when the grader closes the channel
+    finally:
+        os._exit(zygote.SETUP_FAILED)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """The list of system calls: the filter's decisions on both machines, step by step as the kernel would take them."""
 
+import ast
 import errno
 import os
 import platform
+import re
 import struct
+from pathlib import Path
 
 import pytest
 
-from nnkit.grader.sandbox import syscalls
+from nnkit.grader.sandbox import fewer_calls, syscalls
 from nnkit.grader.sandbox.job import Job
 
 MACHINES = ["x86_64", "aarch64"]
@@ -188,3 +191,87 @@ def attempt(action):
     except PermissionError:
         return b"refused"
     return b"done"
+
+
+# The list of the level `gpu`
+
+
+def gpu_verdict(machine, pair, *arguments):
+    """What the other filter says of a call."""
+    padded = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
+    return decide(fewer_calls.program(machine, PID), pair[MACHINES.index(machine)], padded, machine=machine)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_what_is_listed_for_gpus_is_refused_and_the_rest_passes(machine):
+    """Sockets, sessions, namespaces, what outlives a process: by name, with any arguments"""
+    place = MACHINES.index(machine)
+    for name, numbers in fewer_calls.REFUSED.items():
+        assert numbers[place] == fewer_calls.NONE or refused(gpu_verdict(machine, numbers, *[2**64 - 1] * 6)), name
+    for name in ("openat", "execve", "wait4", "pipe2", "splice", "getdents64", "setrlimit"):
+        assert gpu_verdict(machine, FORBIDDEN[name]) == syscalls.ALLOW, name
+    for name, numbers in syscalls.ALLOWED.items():
+        assert numbers[place] is None or gpu_verdict(machine, numbers) == syscalls.ALLOW, name
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_processes_but_no_namespaces_for_gpus(machine):
+    """clone makes threads and processes; clone3, which hides its flags, does not exist"""
+    for flags in (0x3D0F00, 17, 0x4111):
+        assert gpu_verdict(machine, syscalls.CLONE, flags) == syscalls.ALLOW
+        for kind in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):
+            assert refused(gpu_verdict(machine, syscalls.CLONE, flags | kind))
+    assert refused(gpu_verdict(machine, syscalls.CLONE3), errno.ENOSYS)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_nobody_else_is_reached_from_gpus(machine):
+    """Signals, limits and cores are for itself; nobody is made the owner of signals, and no terminal is typed into"""
+    for pair in (syscalls.KILL, syscalls.TGKILL, syscalls.PRLIMIT, fewer_calls.SCHED_SETAFFINITY):
+        assert gpu_verdict(machine, pair, PID) == syscalls.ALLOW
+        for other in (1, PID + 1, 2**32 - 1, 2**64 - 1, 2**32 - PID):
+            assert refused(gpu_verdict(machine, pair, other, 9))
+    assert refused(gpu_verdict(machine, syscalls.KILL, 0, 9))
+    for command in (8, 10, 15):
+        assert refused(gpu_verdict(machine, syscalls.FCNTL, 1, command, PID))
+    assert gpu_verdict(machine, syscalls.FCNTL, 1, 4, 0o4000) == syscalls.ALLOW
+    assert gpu_verdict(machine, syscalls.IOCTL, 1, 0x5401) == syscalls.ALLOW
+    for request in (0x5412, 0x8901, 0x8902):
+        assert refused(gpu_verdict(machine, syscalls.IOCTL, 1, request))
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_other_architectures_are_killed_for_gpus_too(machine):
+    """A call by another architecture's numbers ends the process; where there is no table, there is no filter"""
+    program = fewer_calls.program(machine, PID)
+    assert decide(program, 1, arch=0x40000003) == syscalls.KILL_PROCESS
+    if machine == "x86_64":
+        assert decide(program, 0x40000000 + 2) == syscalls.KILL_PROCESS
+    with pytest.raises(ValueError, match="riscv64"):
+        fewer_calls.program("riscv64", PID)
+
+
+# The numbers
+
+HEADERS = (Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm-generic/unistd.h"))
+
+
+@pytest.mark.parametrize(("place", "header"), list(enumerate(HEADERS)), ids=MACHINES)
+def test_numbers_are_the_kernels(place, header):
+    """Every number in our tables and in the attacks' is the one in the kernel's own headers"""
+    if not header.exists():
+        pytest.skip(f"{header} is not installed")
+    text = header.read_text()
+    real = {name: int(number) for name, number in re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", text)}
+    real.setdefault("newfstatat", real.get("fstatat", -1))  # its older name
+    source = (Path(__file__).parent / "attacks" / "arsenal.py").read_text()
+    attacks = ast.literal_eval(re.search(r"^CALLS = (\{.*?^\})", source, re.MULTILINE | re.DOTALL)[1])
+    rules = {name: getattr(syscalls, name) for name in ("CLONE", "CLONE3", "PRCTL", "IOCTL", "FCNTL", "KILL", "TGKILL")}
+    rules = {name.lower(): pair for name, pair in rules.items()} | {"prlimit64": syscalls.PRLIMIT}
+    tables = (syscalls.ALLOWED, fewer_calls.REFUSED, FORBIDDEN, attacks, rules)
+
+    for table in tables:
+        for name, numbers in table.items():
+            if numbers[place] not in (None, fewer_calls.NONE) and name in real:
+                assert numbers[place] == real[name], name
+            assert name in real or numbers[place] in (None, fewer_calls.NONE) or numbers[place] > 440, name

@@ -18,7 +18,9 @@ from .job import Job
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 PATH_BENEATH = 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_FOLDER, TRUNCATE, DEVICE_CONTROL = 1, 2, 4, 8, 1 << 14, 1 << 15
-MAKE_AND_REMOVE = 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8  # remove folder, remove file, make folder, make file
+MAKE_AND_REMOVE = (
+    1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 13
+)  # remove folder, remove file, make folder, make file, move
 OF_A_FILE = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | DEVICE_CONTROL
 VERSION = 1
 # What an interface version knows of files; a ruleset that handles an unknown right is refused.

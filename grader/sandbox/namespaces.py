@@ -97,10 +97,10 @@ def _wait_for(child: int) -> None:
 
 def _empty_folder() -> int:
     """Mount an empty, read-only file system where nobody else sees it, and return its descriptor."""
-    _mount(None, "/", None, MS_REC | MS_PRIVATE)
+    mount(None, "/", None, MS_REC | MS_PRIVATE)
     place = tempfile.mkdtemp(prefix="nnkit-")
     try:
-        _mount("nnkit", place, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        mount("nnkit", place, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
         return os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     finally:
         # The mount stays with its descriptor; the folder below it goes, also if the mount failed.
@@ -108,9 +108,10 @@ def _empty_folder() -> int:
         Path(place).rmdir()
 
 
-def _mount(source: str | None, target: str, kind: str | None, flags: int) -> None:
+def mount(source: str | None, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    """Put a file system in its place. Raises OSError when the kernel refuses."""
     words = [None if text is None else text.encode() for text in (source, target, kind)]
-    _libc.function("mount", *words, ctypes.c_ulong(flags), None)
+    _libc.function("mount", *words, ctypes.c_ulong(flags), options.encode() or None)
 
 
 def _detach(target: str) -> None:

@@ -132,6 +132,14 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_void_p))
 
 
+def install(steps: bytes) -> None:
+    """Put a filter over the calling thread, for good. Raises OSError when the kernel refuses."""
+    buffer = ctypes.create_string_buffer(steps, len(steps))
+    described = _Program(len(steps) // 8, ctypes.cast(buffer, ctypes.c_void_p))
+    number = SECCOMP[platform.machine()]
+    _libc.call(number, SET_MODE_FILTER, SPEC_ALLOW, ctypes.byref(described), what="seccomp")
+
+
 class SystemCalls:
     """The allow-list. Comes last: every other layer would be refused by it."""
 
@@ -145,11 +153,7 @@ class SystemCalls:
 
     def apply(self, _job: Job) -> None:
         """Close the lid."""
-        steps = program(platform.machine(), os.getpid())
-        buffer = ctypes.create_string_buffer(steps, len(steps))
-        described = _Program(len(steps) // 8, ctypes.cast(buffer, ctypes.c_void_p))
-        number = SECCOMP[platform.machine()]
-        _libc.call(number, SET_MODE_FILTER, SPEC_ALLOW, ctypes.byref(described), what="seccomp")
+        install(program(platform.machine(), os.getpid()))
 
     def _try(self) -> None:
         _libc.prctl(_libc.SET_NO_NEW_PRIVS, 1)

@@ -33,7 +33,7 @@ CALLS = {
     "init_module": (175, 105), "inotify_init1": (294, 26), "inotify_add_watch": (254, 27), "ioctl": (16, 29),
     "io_uring_setup": (425, 425), "kcmp": (312, 272), "kexec_load": (246, 104), "keyctl": (250, 219), "kill": (62, 129),
     "landlock_create_ruleset": (444, 444), "memfd_create": (319, 279), "memfd_secret": (447, 447), "mount": (165, 40),
-    "mount_setattr": (442, 442), "move_mount": (429, 429), "mq_open": (180, 180), "mq_unlink": (181, 181),
+    "mount_setattr": (442, 442), "move_mount": (429, 429), "mq_open": (240, 180), "mq_unlink": (241, 181),
     "msgget": (68, 186), "msgctl": (71, 187), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
     "open_tree": (428, 428), "openat": (257, 56), "openat2": (437, 437), "perf_event_open": (298, 241),
     "personality": (135, 92), "pidfd_getfd": (438, 438), "pidfd_open": (434, 434), "pidfd_send_signal": (424, 424),

@@ -419,8 +419,9 @@ def _files_of():
 @pytest.fixture(scope="session")
 def enter():
     """The command that runs a script of this folder in another environment."""
-    return lambda environment, script: [
-        sys.executable, str(HERE / "environments.py"), environment, "--", sys.executable, str(HERE / script),
+    return lambda environment, script, *arguments: [
+        *([sys.executable, str(HERE / "environments.py"), environment, "--"] if environment else []),
+        sys.executable, str(HERE / script), *arguments,
     ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # the kit's own table of machines
 
-from nnkit.grader.sandbox import _libc, landlock, namespaces, syscalls
+from nnkit.grader.sandbox import _libc, landlock, syscalls, view
 
 USER = 65_433
 PLACE = 0 if platform.machine() == "x86_64" else 1
@@ -75,36 +75,9 @@ def program(wanted):
 
 def install(steps):
     """Install a filter, as root without giving up what setuid programs gain: a container's profile does not either."""
-    buffer = ctypes.create_string_buffer(steps, len(steps))
-    described = syscalls._Program(len(steps) // 8, ctypes.cast(buffer, ctypes.c_void_p))
     if os.geteuid() != 0:
         _libc.prctl(_libc.SET_NO_NEW_PRIVS, 1)
-    number = syscalls.SECCOMP[platform.machine()]
-    _libc.call(number, syscalls.SET_MODE_FILTER, syscalls.SPEC_ALLOW, ctypes.byref(described), what="seccomp")
-
-
-def cover(folder, needed):
-    """Put an empty folder that everybody may enter in the place of a closed one, with what is needed in it."""
-    kept = [(path, os.open(path, os.O_PATH)) for path in needed]
-    namespaces._mount("nnkit", str(folder), "tmpfs", 0)
-    folder.chmod(0o755)
-    for path, descriptor in kept:
-        path.mkdir(parents=True, exist_ok=True)
-        namespaces._mount(f"/proc/self/fd/{descriptor}", str(path), None, 4096 | namespaces.MS_REC)
-        os.close(descriptor)
-
-
-def make_readable():
-    """Let other users reach Python and the kit where they lie in a folder of root's own, in our own view of the files."""
-    places = [Path(p).resolve() for p in (sys.prefix, sys.base_prefix, Path(syscalls.__file__).parents[3])]
-    closed: dict[Path, list[Path]] = {}
-    for place in places:
-        for folder in reversed(place.parents):
-            if not folder.stat().st_mode & 0o001:
-                closed.setdefault(folder, []).append(place)
-                break
-    for folder, needed in closed.items():
-        cover(folder, needed)
+    syscalls.install(steps)
 
 
 def drop_rights():
@@ -140,12 +113,11 @@ def main():
     assert wanted <= {"user", "no_namespaces", "no_landlock", "half_namespaces", "container"}, __doc__
     root = os.geteuid() == 0
     if root:
-        _libc.unshare(_libc.NEW_NS)
-        namespaces._mount(None, "/", None, namespaces.MS_REC | namespaces.MS_PRIVATE)
+        view.leave()
         if "container" in wanted and Path("/sys/fs/cgroup").exists():
-            cover(Path("/sys/fs/cgroup"), [])
-        if "user" in wanted:
-            make_readable()
+            view.cover(Path("/sys/fs/cgroup"))
+        if {"user", "container"} & wanted:  # in these, other users can read Python and the kit
+            view.open_way_to([sys.prefix, sys.base_prefix, str(Path(syscalls.__file__).parents[3])])
         if "container" in wanted:
             drop_rights()
     # The filter comes before the change of user: afterwards it could only be had without new privileges.

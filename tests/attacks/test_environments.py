@@ -48,7 +48,7 @@ def found(environment, there, corpus, files_of, variables_of, enter):
     attacks = {attack.name: files_of(attack, there) for attack in corpus if attack.run == "plain"}
     asked = json.dumps({name: {file: text.decode() for file, text in files.items()} for name, files in attacks.items()})
     done = subprocess.run(
-        enter(environment, "attempt.py"), input=asked, env=variables_of(there), capture_output=True, text=True,
+        enter(environment, "attempt.py", "strict"), input=asked, env=variables_of(there), capture_output=True, text=True,
         check=False, timeout=250,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
