@@ -302,16 +302,21 @@ def validate(
     write_wrong_outputs: Annotated[
         bool, typer.Option("--write-wrong-outputs", help="Make wrong_outputs.bin anew first.")
     ] = False,
+    table: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the table of the course there when all holds.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Prove that the suites are right and sharp: the reference passes, the stub fails, every mistake dies and is named."""
-    from .grader import course, release
+    from .grader import course, course_table, release
     from .grader import validate as validating
     from .grader.report import terminal
 
     course.needs_solutions()
     if seeds < 1 or jobs < 0:
         raise AskedWrongly("--seeds takes a number from 1 on, --jobs one from 0 on.")
+    if table is not None and (sections or mode == "graded"):
+        raise AskedWrongly("--table is of the whole course in local mode: leave out the sections and --mode graded.")
     wanted = [course.section(name) for name in sections] if sections else course.sections()
     if write_wrong_outputs:
         for section in wanted:
@@ -323,7 +328,12 @@ def validate(
         _print_json("validate", [proof.as_dict() for proof in proofs])
     else:
         typer.echo(terminal.proofs(proofs))
-    raise typer.Exit(0 if all(proof.ok for proof in proofs) else 1)
+    holds = all(proof.ok for proof in proofs)
+    if table is not None and holds:
+        course_table.write(table, proofs)
+    elif table is not None:
+        _complain(f"{table} is left as it was: a table is written when every proof holds.")
+    raise typer.Exit(0 if holds else 1)
 
 
 def _print_json(command: str, results: list[dict[str, Any]]) -> None:

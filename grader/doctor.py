@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -181,14 +182,10 @@ def _run_all(attempts: list[tuple[str, str, list[Any]]]) -> list[AttackReport]:
 
     # These modules would not be there for a submission: the attacks are given more than a submission has.
     given = ("builtins", "ctypes", "os", "socket", "struct", "subprocess", "fcntl", "resource")
-    zygote = Zygote(torch=False, modules=given)
-    try:
-        client = zygote.client()
+    with closing(Zygote(torch=False, modules=given)) as zygote, closing(zygote.client()) as client:
         return [
             AttackReport(what, *_attempt(lambda: _worker(client, given), name, args)) for what, name, args in attempts
         ]
-    finally:
-        zygote.close()
 
 
 def _worker(client: Client, given: tuple[str, ...]) -> Student:

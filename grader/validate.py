@@ -61,6 +61,7 @@ class Proof:
     seconds: float  # of processor time of this process and its workers
     findings: tuple[Finding, ...]
 
+    reference_seconds: float = 0.0  # the same for the reference's first run on both suites, without workers
     @property
     def ok(self) -> bool:
         """Whether everything was proved."""
@@ -151,6 +152,7 @@ def prove(task: Task) -> Proof:
     findings: list[Finding] = []
     planned: list[PlannedTest] = []
     zygote = zygote_for([section]) if task.mode == "graded" else None
+    reference_seconds = 0.0
     client = zygote.client() if zygote else None
     try:
         with makers(section, Seeds(b"validate"), client) as made:
@@ -169,6 +171,7 @@ def prove(task: Task) -> Proof:
                 session.run(suites, prover.visits(), points=section.points, planned=keep, timeout=TEST_TIMEOUT)
                 if task.mode == "local":
                     findings += [Finding("texts", name, not why, why) for name, why in inspection.inspect(section)]
+                reference_seconds = prover.reference_seconds
                     fresh = release.is_fresh(section)
                     told = (
                         "" if fresh else "it is not what the mistakes answer now: nnkit validate --write-wrong-outputs"
@@ -181,7 +184,8 @@ def prove(task: Task) -> Proof:
             client.close()
         if zygote is not None:
             zygote.close()
-    return Proof(task.section, task.mode, task.seeds, len(planned), round(_cpu() - start, 2), tuple(findings))
+    seconds, of_reference = round(_cpu() - start, 2), round(reference_seconds, 2)
+    return Proof(task.section, task.mode, task.seeds, len(planned), seconds, tuple(findings), of_reference)
 
 
 def _cpu() -> float:
@@ -199,6 +203,7 @@ class _Prover:
     planned: list[PlannedTest] = field(default_factory=list)
 
     def visits(self) -> Iterator[session.Visit]:
+    reference_seconds: float = 0.0
         made, seeds = self.made, [Seeds(f"validate {number}".encode()) for number in range(self.task.seeds)]
         numbers = {test.number for test in self.planned if test.suite == "hidden"}
         yield from self._reference(seeds)
@@ -231,7 +236,10 @@ class _Prover:
 
             yield self._visit(self.made.reference_files, each, heard=heard)
         told = "; ".join(wrong[:3])
+            start = _cpu()
         self.findings.append(Finding("reference", "passes every test", not wrong, told))
+            if number == 0:
+                self.reference_seconds = _cpu() - start
 
     def _stub(self, seeds: Seeds) -> Iterator[session.Visit]:
         section = self.made.section

@@ -11,6 +11,7 @@ import pytest
 import nnkit
 from nnkit import cli
 from nnkit.grader import results
+from nnkit.grader.sandbox import ORDER
 
 PAGE = (Path(nnkit.__file__).parent / "docs" / "json.md").read_text("utf-8")
 RIGHT = """\
@@ -31,6 +32,8 @@ KINDS = {
     "whole number": lambda value: type(value) is int,
     "true or false": lambda value: type(value) is bool,
     "list": lambda value: type(value) is list,
+    "text or null": lambda value: value is None or type(value) is str,
+    "texts by name": lambda value: type(value) is dict and {type(text) for text in value.values()} == {str},
 }
 
 
@@ -46,7 +49,14 @@ def tables():
 
 
 TABLES = tables()
-ENTRIES = {"list of tests": "Test", "list of entries": "Entry", "list of findings": "Finding"}
+ENTRIES = {
+    "list of tests": "Test",
+    "list of entries": "Entry",
+    "list of findings": "Finding",
+    "list of layers": "Layer",
+    "list of attacks": "Attack",
+    "list of files": "File",
+}
 
 
 def assert_fits(tree, table):
@@ -79,7 +89,10 @@ def document(small_course, capfd, monkeypatch):
 
 def test_the_page_has_the_tables():
     """All of them were read, and none is empty"""
-    assert list(TABLES) == ["Document", "Result", "Test", "Entry", "Proof", "Finding", "States"]
+    tables = (
+        "Document, Result, Test, Entry, Proof, Finding, Report, Layer, Attack, Line, Folder, File, Put back, States"
+    )
+    assert ", ".join(TABLES) == tables
     assert all(TABLES.values())
 
 
@@ -153,3 +166,36 @@ def test_validate(small_course, document):
 
     assert_fits(proof, "Proof")
     assert proof["findings"]
+
+
+def test_doctor(document):
+    """What this machine offers, with every layer and every attack"""
+    [report] = document("doctor")
+
+    assert_fits(report, "Report")
+    assert report["versions"]
+    assert len(report["layers"]) == len(ORDER)
+    assert bool(report["attacks"]) == (report["refusal"] == "")
+
+
+def test_list_fetch_reset(small_course, tmp_path, monkeypatch, document):
+    """The course, a section fetched, fetched again beside one's own work, and put back"""
+    monkeypatch.chdir(tmp_path)
+    [line] = document("list")
+    [folder] = document("fetch", "13")
+    small_course.append(small_course.stub, "\n# newer\n")
+    (tmp_path / "s13_small" / "small.py").write_text("mine\n")
+    [again] = document("fetch", "13")
+    [put_back] = document("reset", "13")
+    [twice] = document("reset", "13")
+
+    assert_fits(line, "Line")
+    assert_fits(folder, "Folder")
+    assert_fits(again, "Folder")
+    assert_fits(put_back, "Put back")
+    assert {file["did"] for file in folder["files"]} == {"new"}
+    assert {file["did"] for file in again["files"]} == {"same", "beside"}
+    assert {bool(file["beside"]) for file in again["files"]} == {True, False}
+    assert put_back["backup"]
+    assert_fits(twice, "Put back")
+    assert twice["backup"] is None
