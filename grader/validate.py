@@ -60,8 +60,8 @@ class Proof:
     tests: int
     seconds: float  # of processor time of this process and its workers
     findings: tuple[Finding, ...]
-
     reference_seconds: float = 0.0  # the same for the reference's first run on both suites, without workers
+
     @property
     def ok(self) -> bool:
         """Whether everything was proved."""
@@ -151,8 +151,8 @@ def prove(task: Task) -> Proof:
     start = _cpu()
     findings: list[Finding] = []
     planned: list[PlannedTest] = []
-    zygote = zygote_for([section]) if task.mode == "graded" else None
     reference_seconds = 0.0
+    zygote = zygote_for([section]) if task.mode == "graded" else None
     client = zygote.client() if zygote else None
     try:
         with makers(section, Seeds(b"validate"), client) as made:
@@ -169,9 +169,9 @@ def prove(task: Task) -> Proof:
                         findings.append(Finding("course", f"{suite} suite", ok=False, detail="there is no test in it"))
 
                 session.run(suites, prover.visits(), points=section.points, planned=keep, timeout=TEST_TIMEOUT)
+                reference_seconds = prover.reference_seconds
                 if task.mode == "local":
                     findings += [Finding("texts", name, not why, why) for name, why in inspection.inspect(section)]
-                reference_seconds = prover.reference_seconds
                     fresh = release.is_fresh(section)
                     told = (
                         "" if fresh else "it is not what the mistakes answer now: nnkit validate --write-wrong-outputs"
@@ -201,9 +201,9 @@ class _Prover:
     task: Task
     findings: list[Finding]
     planned: list[PlannedTest] = field(default_factory=list)
+    reference_seconds: float = 0.0
 
     def visits(self) -> Iterator[session.Visit]:
-    reference_seconds: float = 0.0
         made, seeds = self.made, [Seeds(f"validate {number}".encode()) for number in range(self.task.seeds)]
         numbers = {test.number for test in self.planned if test.suite == "hidden"}
         yield from self._reference(seeds)
@@ -234,12 +234,12 @@ class _Prover:
                     wrong.append(f"seed {number}: {outcome.name}: {outcome.message}")
                 return True
 
-            yield self._visit(self.made.reference_files, each, heard=heard)
-        told = "; ".join(wrong[:3])
             start = _cpu()
-        self.findings.append(Finding("reference", "passes every test", not wrong, told))
+            yield self._visit(self.made.reference_files, each, heard=heard)
             if number == 0:
                 self.reference_seconds = _cpu() - start
+        told = "; ".join(wrong[:3])
+        self.findings.append(Finding("reference", "passes every test", not wrong, told))
 
     def _stub(self, seeds: Seeds) -> Iterator[session.Visit]:
         section = self.made.section
