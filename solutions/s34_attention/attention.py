@@ -28,8 +28,8 @@ def attention_backward(
     P = attention(Q, K, V, mask)[1]
     dP = upstream @ V.swapaxes(-1, -2)
     # Through the softmax (section 14). Where P is 0, for masked keys and empty rows, nothing comes back.
-    dS = P * (dP - (P * dP).sum(axis=-1, keepdims=True)) / math.sqrt(Q.shape[-1])
-    return dS @ K, dS.swapaxes(-1, -2) @ Q, P.swapaxes(-1, -2) @ upstream
+    dZ = P * (dP - (P * dP).sum(axis=-1, keepdims=True)) / math.sqrt(Q.shape[-1])
+    return dZ @ K, dZ.swapaxes(-1, -2) @ Q, P.swapaxes(-1, -2) @ upstream
 
 
 def causal_mask(L: int, S: int | None = None) -> np.ndarray:

@@ -199,7 +199,15 @@ edit(
     new="total",
 )
 edit(
-    "values_masked_too",
+    "nan_swept_away",
+    "attention",
+    says="A row without any allowed key is 0 / 0 in your softmax. Turning the NaN into zeros afterwards comes too late: the warning has been shown.",
+    killed_by=["34.H2"],
+    old="e / np.where(total > 0, total, 1)",
+    new="np.nan_to_num(e / total)",
+)
+edit(
+    "zeros_for_all_queries",
     "attention",
     says="A row that may look nowhere is judged by itself. You gave zeros to every query as soon as one had no key.",
     killed_by=["34.H2"],
@@ -321,12 +329,20 @@ edit(
     new="",
 )
 edit(
-    "backward_scales_one_only",
+    "backward_scales_keys_only",
     "attention_backward",
-    says="√d_k divides the gradient of the queries and that of the keys alike. You divided only one of them.",
+    says="√d_k divides the gradient of the queries as well as that of the keys. You divided only that of the keys.",
     killed_by=["34.H4"],
-    old=" / math.sqrt(Q.shape[-1])\n    return dS @ K,",
-    new="\n    return dS @ K / math.sqrt(Q.shape[-1]),",
+    old=" / math.sqrt(Q.shape[-1])\n    return dZ @ K, dZ.swapaxes(-1, -2) @ Q,",
+    new="\n    return dZ @ K, dZ.swapaxes(-1, -2) @ Q / math.sqrt(Q.shape[-1]),",
+)
+edit(
+    "backward_scales_queries_only",
+    "attention_backward",
+    says="√d_k divides the gradient of the keys as well as that of the queries. You divided only that of the queries.",
+    killed_by=["34.H4"],
+    old=" / math.sqrt(Q.shape[-1])\n    return dZ @ K,",
+    new="\n    return dZ @ K / math.sqrt(Q.shape[-1]),",
 )
 edit(
     "backward_scales_values_too",
@@ -355,7 +371,7 @@ edit(
 edit(
     "backward_without_p",
     "attention_backward",
-    says="One factor P is missing in dS: a key of weight 0 gets no gradient through its score.",
+    says="One factor P is missing in the gradient of the scores: a key of weight 0 gets no gradient through its score.",
     killed_by=["34.H4"],
     old="P * (dP - (P",
     new="(dP - (P",
@@ -389,24 +405,24 @@ edit(
     "attention_backward",
     says="dQ and dK stand in each other's place.",
     killed_by=["34.H4"],
-    old="return dS @ K, dS.swapaxes(-1, -2) @ Q,",
-    new="return dS.swapaxes(-1, -2) @ Q, dS @ K,",
+    old="return dZ @ K, dZ.swapaxes(-1, -2) @ Q,",
+    new="return dZ.swapaxes(-1, -2) @ Q, dZ @ K,",
 )
 edit(
     "backward_dk_not_transposed",
     "attention_backward",
-    says="dK gathers over the queries: row j of it needs column j of dS. You used dS without transposing it.",
+    says="dK gathers over the queries: row j of it needs column j of the gradient of the scores. You did not transpose that gradient.",
     killed_by=["34.H4"],
-    old="dS.swapaxes(-1, -2) @ Q",
-    new="dS @ Q",
+    old="dZ.swapaxes(-1, -2) @ Q",
+    new="dZ @ Q",
 )
 edit(
     "backward_dq_transposed",
     "attention_backward",
-    says="dQ gathers over the keys: row i of it needs row i of dS. You transposed dS there.",
+    says="dQ gathers over the keys: row i of it needs row i of the gradient of the scores. You transposed that gradient.",
     killed_by=["34.H4"],
-    old="dS @ K",
-    new="dS.swapaxes(-1, -2) @ K",
+    old="dZ @ K",
+    new="dZ.swapaxes(-1, -2) @ K",
 )
 edit(
     "backward_dv_not_transposed",
@@ -465,8 +481,8 @@ def _divided(e, guarded):
 
 def _back_through(P, upstream, Q, K, V):
     dP = upstream @ V.swapaxes(-1, -2)
-    dS = P * (dP - (P * dP).sum(axis=-1, keepdims=True)) / math.sqrt(Q.shape[-1])
-    return dS @ K, dS.swapaxes(-1, -2) @ Q, P.swapaxes(-1, -2) @ upstream
+    dZ = P * (dP - (P * dP).sum(axis=-1, keepdims=True)) / math.sqrt(Q.shape[-1])
+    return dZ @ K, dZ.swapaxes(-1, -2) @ Q, P.swapaxes(-1, -2) @ upstream
 
 
 edit(
