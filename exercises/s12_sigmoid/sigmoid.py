@@ -43,7 +43,7 @@ def logit(p: np.ndarray) -> np.ndarray:
         float32 gives float32, everything else float64.
 
     Raises:
-        ValueError: an entry of `p` is below 0 or above 1.
+        ValueError: an entry of `p` is below 0 or above 1; the text names `p`.
 
     Source: section 12; Berkson 1944.
     """
@@ -79,7 +79,7 @@ def chain_slopes(x: float, depth: int, w: float = 1.0) -> np.ndarray:
         (depth,) float64: the absolute values |d a_k / dx| for k = 1, 2, ..., depth.
 
     Raises:
-        ValueError: `depth` is less than 1.
+        ValueError: `depth` is less than 1; the text names it.
 
     Source: section 12, "Problems"; Hochreiter 1991.
     """
