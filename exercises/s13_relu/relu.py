@@ -29,7 +29,7 @@ def relu_backward(x: np.ndarray, upstream: np.ndarray) -> np.ndarray:
         dL/dx as a new array, same shape and dtype. The derivative of relu at x = 0 is taken as 0.
 
     Raises:
-        ValueError: `upstream` has another shape than `x`.
+        ValueError: `upstream` has another shape than `x`, even if numpy could stretch it; the text names `upstream`.
 
     Source: section 13, "If x > 0, return x. If x ≤ 0, return 0".
     """
@@ -63,7 +63,7 @@ def leaky_relu_backward(x: np.ndarray, upstream: np.ndarray, slope: float = 0.01
         dL/dx as a new array, same shape and dtype. The derivative at x = 0 is taken as `slope`.
 
     Raises:
-        ValueError: `upstream` has another shape than `x`.
+        ValueError: `upstream` has another shape than `x`, even if numpy could stretch it; the text names `upstream`.
 
     Source: section 13, "Variants"; Maas, Hannun and Ng 2013.
     """
@@ -81,7 +81,7 @@ def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
         Same shape. float32 gives float32, everything else float64.
 
     Raises:
-        ValueError: `alpha` is negative.
+        ValueError: `alpha` is negative; the text names it.
 
     Source: section 13, "Variants"; Clevert, Unterthiner and Hochreiter 2016.
     """
@@ -100,7 +100,7 @@ def elu_backward(x: np.ndarray, upstream: np.ndarray, alpha: float = 1.0) -> np.
         dL/dx as a new array, same shape and dtype. The derivative at x = 0 is taken as `alpha`.
 
     Raises:
-        ValueError: `upstream` has another shape than `x`, or `alpha` is negative.
+        ValueError: `upstream` has another shape than `x`, or `alpha` is negative; the text names the argument.
 
     Source: section 13, "Variants"; Clevert, Unterthiner and Hochreiter 2016.
     """
