@@ -90,7 +90,7 @@ def predict(
         (N, O), the same values, in the same order, for every batch_size.
 
     Raises:
-        ValueError: `batch_size` is less than 1.
+        ValueError: `batch_size` is less than 1; the text names it.
 
     Source: section 15, "how the network makes predictions".
     """
