@@ -11,7 +11,8 @@ def mse(pred: np.ndarray, y: np.ndarray) -> float:
         y: targets, same shape, of any of these dtypes.
 
     Raises:
-        ValueError: `y` has another shape than `pred`, even if numpy could stretch it; or `pred` is empty.
+        ValueError: `y` has another shape than `pred`, even if numpy could stretch it, or `pred` is empty; the
+            text names the argument.
 
     Source: section 16, "Mean Squared Error".
     """
@@ -79,7 +80,8 @@ def bce(p: np.ndarray, y: np.ndarray, eps: float = 1e-12) -> float:
         eps: how close to 0 and 1 a probability may come.
 
     Raises:
-        ValueError: `y` has another shape than `p` or an entry outside 0 to 1, or `p` is empty.
+        ValueError: `y` has another shape than `p` or an entry outside 0 to 1, or `p` is empty; the text names the
+            argument.
 
     Source: section 16, "Binary Cross-Entropy".
     """
@@ -95,7 +97,8 @@ def bce_logits(z: np.ndarray, y: np.ndarray) -> float:
         y: targets between 0 and 1, same shape; floats, ints or bools.
 
     Raises:
-        ValueError: `y` has another shape than `z` or an entry outside 0 to 1, or `z` is empty.
+        ValueError: `y` has another shape than `z` or an entry outside 0 to 1, or `z` is empty; the text names the
+            argument.
 
     Source: section 16, "Binary Cross-Entropy"; section 12 for the sigmoid.
     """
@@ -131,7 +134,8 @@ def cce(logits: np.ndarray, y: np.ndarray) -> float:
             sum 1: a single 1 and zeros (one-hot; floats, ints or bools), or anything between (soft targets).
 
     Raises:
-        ValueError: `y` has neither shape (N,) nor (N, C), or a label below 0 or above C - 1; or `logits` is empty.
+        ValueError: `y` has neither shape (N,) nor (N, C), or a label below 0 or above C - 1, or `logits` is empty; the
+            text names the argument.
 
     Source: section 16, "Categorical Cross-Entropy"; section 14 for the softmax.
     """
