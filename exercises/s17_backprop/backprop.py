@@ -56,7 +56,7 @@ class Value:
         """Return self ** exponent.
 
         Raises:
-            ValueError: the exponent is a Value; the text says exponent.
+            ValueError: the exponent is a Value; the text names exponent.
         """
         raise NotImplementedError("section 17: write Value.__pow__")
 
@@ -76,7 +76,7 @@ class Value:
         """Return the natural logarithm.
 
         Raises:
-            ValueError: self is not greater than 0; the text says log.
+            ValueError: self is not greater than 0; the text names log.
         """
         raise NotImplementedError("section 17: write Value.log")
 
@@ -139,7 +139,7 @@ def run_program(
 def backprop(X: np.ndarray, y: np.ndarray, layers: Layers, activations: list[str], loss: str) -> dict:
     """Return the loss of a network and its gradients for all weights, all biases and the input.
 
-    Layer i computes z = x W^T + b and puts out f(z), with f named by activations[i]; section 15. With "cce" the last
+    Layer i computes z = x Wᵀ + b and puts out f(z), with f named by activations[i]; section 15. With "cce" the last
     output holds logits, and the softmax is part of the loss. Nothing overflows on the way, however large the logits
     and the inputs of a sigmoid are.
 
@@ -157,7 +157,7 @@ def backprop(X: np.ndarray, y: np.ndarray, layers: Layers, activations: list[str
         "dX": the derivative for the input, (N, D), in the dtype of X.
 
     Raises:
-        ValueError: widths that do not chain, from X through every W and b (the text says layers); a wrong number of
+        ValueError: widths that do not chain, from X through every W and b (the text names layers); a wrong number of
             activations or an unknown one (activations); a y that does not fit, or a label that no class has (y); another
             loss (loss).
 
@@ -187,7 +187,7 @@ def gradient_check(
         NaN or infinite the result is NaN or infinite too, never a small number.
 
     Raises:
-        ValueError: h is not greater than 0; the text says h.
+        ValueError: h is not greater than 0; the text names h.
 
     Source: section 17; section 05 for central differences.
     """
