@@ -6,7 +6,7 @@ import numpy as np
 def max_stable_lr(H: np.ndarray) -> float:
     """Return the learning rate above which gradient descent leaves a bowl with this Hessian.
 
-    Below the returned rate descent on f(w) = w^T H w / 2 comes to the minimum from every start; above it, it runs away.
+    Below the returned rate descent on f(w) = wᵀ H w / 2 comes to the minimum from every start; above it, it runs away.
 
     Args:
         H: Hessian, shape (D, D), symmetric, its largest eigenvalue greater than 0 and none below 0; float64 or ints.
