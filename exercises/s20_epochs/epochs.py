@@ -54,6 +54,9 @@ def epoch_loss(batch_losses: list[float], batch_sizes: list[int]) -> float:
         batch_losses: for each batch the mean loss over its samples; at least one batch.
         batch_sizes: for each batch the number of its samples.
 
+    Returns:
+        A float; a sample of a small batch counts as much as one of a large batch.
+
     Raises:
         ValueError: the lists differ in length; the text names batch_sizes.
 
