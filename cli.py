@@ -4,11 +4,12 @@ Exit codes: 0 passed, 1 not passed, 2 asked wrongly, 3 our fault, 130 stopped by
 imported inside the command that needs it.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Protocol, TypeVar, get_args, get_origin
+from typing import Annotated, Any, NoReturn, Protocol, TextIO, TypeVar, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -17,6 +18,7 @@ from . import __version__
 from .grader.errors import AskedWrongly, NnkitError
 
 STUDENTS, INSTRUCTORS, AUTHORS = "Students", "Instructors", "Course authors"
+NO_SPACE = "No space is left for what nnkit writes; free some and run the command again."
 
 
 class Record(Protocol):
@@ -72,7 +74,13 @@ def _plain(parameters: list[Any]) -> list[Any]:
             kind = get_args(annotation)[0] if get_origin(annotation) is list else annotation
             if kind in (bool, str, int, float, Path) and not any(getattr(info, name, None) for name in special):
                 parameter.get_runtime_param = _Plain(kind, parameter.get_runtime_param).itself
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = _no_type
     return parameters
+
+
+def _no_type(ctx: Any) -> None:
+    """Stand where typer says `<list[str]>` of an argument in the help: what it takes stands in its sentence."""
 
 
 class _Plain:
@@ -139,7 +147,7 @@ def list_sections(*, json: Json = False) -> None:
 
 @app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
 def fetch(
-    sections: Annotated[list[str], typer.Argument(metavar="SECTION...", help='Sections by number or name, or "all".')],
+    sections: Annotated[list[str], typer.Argument(metavar="SECTION", help='Sections by number or name, or "all".')],
     *,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to put them; here if not given.")] = None,
     json: Json = False,
@@ -164,7 +172,7 @@ def reset(section: SectionName, *, json: Json = False) -> None:
 @app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
 def check(
     sections: Annotated[
-        list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; those here if none is given.")
+        list[str] | None, typer.Argument(metavar="SECTION", help="Sections; those here if none is given.")
     ] = None,
     *,
     keyword: Annotated[
@@ -183,13 +191,18 @@ def check(
         raise AskedWrongly("--pdb and --json do not go together: the debugger needs the terminal. Leave one out.")
     here, wanted = Path.cwd(), checking.sections(sections or [], Path.cwd())
     if pdb:
-        raise typer.Exit(max(checking.debug(section, here, keyword=keyword) for section in wanted))
-    results = checking.check_all(wanted, here, keyword=keyword)
-    if json:
-        _print_json("check", [result.result for result in results])
+        codes, wrong = checking.each(lambda section: checking.debug(section, here, keyword=keyword), wanted, keyword)
     else:
-        typer.echo(terminal.checked(results, checking.following(wanted, here)))
-    raise typer.Exit(3 if any(r.unknown for r in results) else 0 if all(r.passed for r in results) else 1)
+        results, wrong = checking.each(lambda section: checking.check(section, here, keyword=keyword), wanted, keyword)
+        codes = [3 if result.unknown else 0 if result.passed else 1 for result in results]
+        if json:
+            _print_json("check", [result.result for result in results])
+        else:
+            following = None if wrong else checking.following(wanted, here)
+            typer.echo(terminal.checked(results, following), color=True)  # what is coloured, terminal.py has decided
+    for sentence in wrong:
+        _complain(sentence)
+    raise typer.Exit(max([*codes, *(AskedWrongly.exit_code for _ in wrong)]))
 
 
 @app.command("fetch-data", cls=PlainCommand, rich_help_panel=STUDENTS)
@@ -287,7 +300,7 @@ def grade(
 @app.command(cls=PlainCommand, rich_help_panel=AUTHORS)
 def validate(
     sections: Annotated[
-        list[str] | None, typer.Argument(metavar="[SECTION]...", help="Sections; all if none is given.")
+        list[str] | None, typer.Argument(metavar="SECTION", help="Sections; all if none is given.")
     ] = None,
     *,
     mode: Annotated[
@@ -355,6 +368,7 @@ def show(command: str, results: Sequence[R], as_text: Callable[[Sequence[R]], st
 
 def main() -> NoReturn:
     """Run the command that was typed, and end the process with its exit code."""
+    sys.stdout, sys.stderr = sys.stdout or _nobody(), sys.stderr or _nobody()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without the letter α shows a question mark
@@ -371,10 +385,19 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         _complain("Stopped.")
         code = 130
-    except Exception:  # noqa: BLE001  the last line of defence: whatever it is, it is our fault
-        _complain(_our_fault())
+    except Exception as error:  # noqa: BLE001  the last line of defence: whatever it is, it is our fault
+        _complain(NO_SPACE if _is_full(error) else _our_fault())
         code = 3
     sys.exit(_last_words(code))
+
+
+def _nobody() -> TextIO:
+    """Stand in for a stream that was closed before we began (`nnkit list >&-`)."""
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  for as long as the process lives
+
+
+def _is_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _complain(sentence: str) -> None:
@@ -408,8 +431,12 @@ def _last_words(code: Any) -> Any:
     """Write out what is still to be written; a reader that has gone away (`nnkit list | head -1`) is no failure."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            if code != 3:
+                _complain(NO_SPACE if _is_full(error) else f"The output cannot be written: {error.strerror}.")
+            return 3
     return code
 
 

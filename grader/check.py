@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import os
 import queue
 import signal
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from . import course, workspace
 from .course import Section
@@ -35,8 +36,10 @@ PRINT_LIMIT = 100_000  # bytes of what the student's code prints in one child th
 FAREWELL_SECONDS = 2.0
 VISIBLE_SHARE = 0.2  # of a section's points, as in results.py
 MAIN = "nnkit.grader.check_session"
+NUMBERS = ("score", "max_score", "seconds")  # of a test and of a result
 
 End = tuple[str, str]  # a state and its sentence
+Found = TypeVar("Found")
 
 
 @dataclass(slots=True)
@@ -86,24 +89,36 @@ def sections(names: Sequence[str], start: Path) -> list[Section]:
     return list(asked.values())
 
 
-def check_all(wanted: Sequence[Section], start: Path, *, keyword: str = "") -> list[Checked]:
-    """Check several sections. A keyword may leave nothing of some of them, but not of all."""
-    found: list[Checked] = []
+def each(work: Callable[[Section], Found], wanted: Sequence[Section], keyword: str) -> tuple[list[Found], list[str]]:
+    """Check, or debug, several sections; what is wrong with one keeps nobody from the others.
+
+    A keyword may leave nothing of some sections, but not of all.
+
+    Returns:
+        What was found, and the sentences about what could not be checked.
+
+    Raises:
+        AskedWrongly: nothing could be checked.
+    """
+    found: list[Found] = []
     nothing: list[NothingMatches] = []
+    wrong: list[str] = []
     for section in wanted:
         try:
-            found.append(check(section, start, keyword=keyword))
+            found.append(work(section))
         except NothingMatches as error:
             nothing.append(error)
+        except AskedWrongly as error:
+            if str(error) in wrong:
+                break  # it is about the question, not about the sections
+            wrong.append(str(error))
+    if wrong and not found:
+        raise AskedWrongly("\n".join(wrong))
+    if len(nothing) == 1 and not found:
+        raise nothing[0]
     if nothing and not found:
-        raise (
-            nothing[0]
-            if len(nothing) == 1
-            else NothingMatches(
-                f"No test of these {len(nothing)} sections matches {keyword!r}; leave -k out to run all."
-            )
-        )
-    return found
+        raise NothingMatches(f"No test of these {len(nothing)} sections matches {keyword!r}; leave -k out to run all.")
+    return found, wrong
 
 
 def check(section: Section, start: Path, *, keyword: str = "") -> Checked:
@@ -239,7 +254,7 @@ class _Run:
         """Show what the student's code prints as it comes, up to a limit."""
         assert self._process.stderr is not None
         decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-        total = 0
+        total, last = 0, b"\n"
         with self._process.stderr as stream:
             while data := os.read(stream.fileno(), 1 << 16):
                 shown = data[: max(PRINT_LIMIT - total, 0)]
@@ -247,8 +262,11 @@ class _Run:
                 if shown:
                     sys.stderr.write(decoder.decode(shown))
                     sys.stderr.flush()
+                    last = shown[-1:]
+        if last != b"\n":
+            print(file=sys.stderr)
         if total > PRINT_LIMIT:
-            print(f"\n... {total - PRINT_LIMIT:,} more bytes were printed; they are not shown.", file=sys.stderr)
+            print(f"... {total - PRINT_LIMIT:,} more bytes were printed; they are not shown.", file=sys.stderr)
 
     def _more(self) -> bool:
         try:
@@ -315,17 +333,16 @@ def _checked(
     for planned in run.planned:
         name = planned["name"]
         told = ends[name][1] if name in ends else detail or "It did not run."
-        test = outcomes.get(name) or {**planned, "message": told}
-        tests.append({**test, **{key: round(test[key], 6) for key in ("score", "max_score", "seconds")}})
+        tests.append(outcomes.get(name) or {**planned, "message": told})
     if state == "graded" and ends:
         state, detail = next(iter(ends.values()))
     result = {
         "submission": workspace.shown(file),
         "section": section.number,
         "state": state,
-        **{key: round(sum(test[key] for test in tests), 6) for key in ("score", "max_score", "seconds")},
+        **_rounded({key: math.fsum(test[key] for test in tests) for key in NUMBERS}),
         "isolation": "none",
-        "tests": tests,
+        "tests": [{**test, **_rounded(test)} for test in tests],
         "detail": detail,
         "leaderboard": [],
     }
@@ -334,16 +351,26 @@ def _checked(
     return Checked(section, file, result, (1 - VISIBLE_SHARE) * section.points, run.keyword, whole, differs)
 
 
-def following(done: Sequence[Section], start: Path) -> Section | None:
-    """The section to go on with: the first after these that builds on one of them and was not begun here."""
+def _rounded(numbers: dict[str, Any]) -> dict[str, float]:
+    return {key: round(numbers[key], 6) for key in NUMBERS}
+
+
+def following(done: Sequence[Section], start: Path) -> tuple[Section, str] | None:
+    """The section to go on with: the first after these that builds on one of them and was not begun here.
+
+    Returns:
+        The section, and the path of its lesson where that was fetched, else ""; None where there is no such section.
+    """
     numbers = {section.number for section in done}
     for folder in course.folders().values():
         try:
             section = course.read(folder)
         except CourseError:
             continue  # a damaged section must not hide what was found out about another
-        if numbers & set(section.after) and workspace.state(section, start) != "changed":
-            return section
+        state = workspace.state(section, start)
+        if numbers & set(section.after) and state != "changed":
+            fetched = state == "untouched"
+            return section, workspace.shown(workspace.find(section, start).with_name("README.md")) if fetched else ""
     return None
 
 

@@ -7,13 +7,14 @@ student's code prints goes to standard error, so that `nnkit check --json` stays
 from __future__ import annotations
 
 import gc
+import io
 import json
 import os
 import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Importing numpy, pytest and torch makes a million objects that stay; looking through them is a tenth of the start.
 if __name__ == "__main__":
@@ -38,6 +39,20 @@ class _Channel:
     def tell(self, **message: Any) -> None:
         self._file.write(f"\n{json.dumps(message, allow_nan=False)}\n")
         self._file.flush()
+
+
+class _Nobody(io.TextIOBase):
+    """Standard input: there is nobody who could answer."""
+
+    def readable(self) -> bool:
+        """Say yes: the question may be asked."""
+        return True
+
+    def readline(self, _size: int | None = -1, /) -> NoReturn:
+        """End input() with a reason."""
+        raise EOFError("nobody answers input() in a check; take the value as an argument, or write it into the code")
+
+    read = readline
 
 
 class _Told(LocalTransport):
@@ -126,6 +141,7 @@ def main() -> None:
     channel = _Channel()
     order = json.loads(sys.argv[1])
     _stay_with(order["parent"])
+    sys.stdin = _Nobody()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored, and so would we
     gc.freeze()
     gc.enable()

@@ -22,7 +22,7 @@ from .results import Status, Suite
 from .student import CannotLoad, ChangedArgument, MissingName, Raised, StudentError
 
 TIMEOUT_MARK = "Timeout (>"  # how pytest-timeout's failure begins
-STUB_TEXT = re.compile(r"section \d+k?: write .*")
+STUB_TEXT = re.compile(r"section \d+k?: write ([^,]*).*")
 HIDDEN_FRAMES = 2  # of a hidden test: each line number tells a little
 RAISED_BY_PYTEST = pytest.fail.Exception  # pytest.fail, pytest.raises, pytest-timeout
 PYTEST_ADVICE = re.compile(r"\n *(\n *)?Use -v+ to get more diff")
@@ -68,7 +68,8 @@ def explain(
         return Explanation("failed", _with_frames(text, raised.frames if raised else ()))
     if raised is not None and _is_unwritten(raised, hidden=hidden):
         frames = tuple(_known_frames(raised.frames, sources or {})) if hidden else raised.frames
-        return Explanation("failed", _not_written(frames), unwritten=True)
+        name = None if hidden else STUB_TEXT.fullmatch(raised.text)
+        return Explanation("failed", _not_written(frames, name[1] if name else ""), unwritten=True)
     if instead is not None and not isinstance(error, MissingName):
         return Explanation("failed", instead)
     if hidden:
@@ -177,11 +178,12 @@ def _is_unwritten(raised: Raised, *, hidden: bool) -> bool:
     return raised.type_name == "NotImplementedError" and told
 
 
-def _not_written(frames: Frames) -> str:
+def _not_written(frames: Frames, name: str) -> str:
     if not frames:
         return "Not written yet."
     file, line, function, _code = frames[-1]
-    return f"Not written yet: {f'{function} in ' if function else ''}{file}, line {line}."
+    what = name or function  # the stub says Adam.step where the frame says step
+    return f"Not written yet: {f'{what} in ' if what else ''}{file}, line {line}."
 
 
 def _with_frames(text: str, frames: Frames) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from . import course, imports, workspace
@@ -40,9 +43,18 @@ def files_of(file: Path, section: Section) -> Files:
 
 
 def subject_of(file: Path, section: Section, transport: Transport | None = None) -> Subject:
-    """The code in a student's file as the subject of tests; in this process, where no other place is given."""
+    """The code in a student's file as the subject of tests; in this process, where no other place is given.
+
+    Raises:
+        WorkspaceError: the file cannot be read, or the section needs a library that is not installed.
+    """
     from .diagnosis import shipped_diagnosis
 
+    if "torch" in section.libraries and find_spec("torch") is None:
+        raise WorkspaceError(
+            f"Section {section.number} needs PyTorch, which is not installed here: "
+            f"`{shlex.quote(sys.executable)} -m pip install torch` brings it."
+        )
     student = Student(transport or LocalTransport(), files_of(file, section), section.may_change)
     wrong = section.wrong_outputs
     diagnose = shipped_diagnosis(wrong) if wrong.is_file() else no_diagnosis

@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -251,6 +253,69 @@ def test_several_sections(ada, run):
     assert (code, err) == (2, "No test of these 2 sections matches 'tanh'; leave -k out to run all.\n")
 
 
+@pytest.mark.parametrize("kind", ["large", "not installed"])
+def test_what_is_wrong_with_one_section_keeps_nobody_from_the_others(ada, run, kind):
+    """The others are shown, the sentence stands on standard error, and the exit code says it"""
+    other = ada.parent / "s14_next" / "next.py"
+    other.parent.mkdir()
+    other.write_text("# no code\n" * (200_000 if kind == "large" else 1))
+    if kind == "not installed":
+        facts = course.section("14").folder / "section.toml"
+        facts.write_text(facts.read_text().replace('["numpy"]', '["numpy", "torch"]') + 'imports = ["torch"]\n')
+        (other.parent / "torch.py").write_text("not looked at")
+
+    with no_torch():
+        code, out, err = run("check", "14", "13", "--json")
+        assert (code, [result["section"] for result in json.loads(out)["results"]]) == (2, ["13"])
+        assert len(err.splitlines()) == 1
+        code, out, err = run("check", "14", "13")
+        assert (code, out.count("  ok    ")) == (2, 5)
+        code, out, err = run("check", "14")
+
+    assert (code, out) == (2, "")
+    if kind == "large":
+        assert err == "next.py has 2 MiB; at most 1 MiB are read.\n"
+    else:
+        assert err.startswith("Section 14 needs PyTorch, which is not installed here: ")
+        assert " -m pip install torch` brings it.\n" in err
+
+
+@contextmanager
+def no_torch():
+    """For the child: a machine that has no torch."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        Path(folder, "sitecustomize.py").write_text("import sys\n\nsys.modules['torch'] = None\n")
+        patch.setenv("PYTHONPATH", folder)
+        yield
+
+
+def test_a_keyword_that_is_none_is_said_once(ada, run):
+    """However many sections are asked for"""
+    (ada.parent / "s14_next").mkdir()
+    (ada.parent / "s14_next" / "next.py").write_text("")
+
+    code, out, err = run("check", "13", "14", "-k", "zero and (")
+
+    assert (code, out, err.count("is no such expression")) == (2, "", 1)
+
+
+def test_points_add_up(ada, section, found):
+    """Seven tests that share 4 points are 4 points, not 4.000003"""
+    section.visible_suite.write_text(SUITE.replace("[1, 2]", "[1, 2, 3, 4]"))
+
+    code, result, _err = found()
+
+    assert (code, len(result["tests"]), result["score"], result["max_score"]) == (0, 7, 4.0, 4.0)
+
+
+def test_the_next_section_is_there_already(ada, run):
+    """Nobody is told to fetch what lies beside"""
+    assert run("fetch", "14")[0] == 0
+
+    lesson = ada.parent / "s14_next" / "README.md"
+    assert run("check", "13")[1].endswith(f"Next: section 14, ReLU: read {lesson}, then nnkit check 14\n")
+
+
 def test_the_course_s_suite_counts(ada, run):
     """An edited copy of the suite changes nothing but a note"""
     (ada / "test_relu.py").write_text("def test_all(student): pass\n")
@@ -315,6 +380,27 @@ def test_prints_are_seen(ada, run):
 
     assert code == 0
     assert err.splitlines() == ["relu of 0.0", "relu of [2.]", "relu of [-2.]"]
+
+
+def test_a_line_that_does_not_end_is_ended(ada, run):
+    """What nnkit says begins a line of its own"""
+    (ada / "relu.py").write_text(RIGHT + "\nprint('no end', end='')\n")
+
+    assert run("check", "13")[2] == "no end\n"
+
+
+@pytest.mark.parametrize("ask", ["input('x? ')", "sys.stdin.read()"])
+def test_nobody_answers_a_question(ada, section, found, ask):
+    """input() ends at once, and says why there is no answer"""
+    facts = section.folder / "section.toml"
+    facts.write_text(facts.read_text() + 'imports = ["sys"]\n')
+    (ada / "relu.py").write_text("import sys\n" + RIGHT.replace("return x / 2", f"return {ask}"))
+
+    code, result, _err = found("-k", "halves")
+
+    assert code == 1
+    for test in result["tests"]:
+        assert test["message"].startswith("EOFError: nobody answers input() in a check; take the value as an argument")
 
 
 def test_fifty_megabytes_of_prints(ada, found):
@@ -728,6 +814,15 @@ def test_plain_pytest_where_there_is_nothing_to_test(ada):
     assert "test_mine.py is the suite of no section" in done.stdout
     assert "plugin.py" not in done.stdout
     assert "Nothing guarded" not in done.stdout
+
+
+def test_pdb_with_several_sections(ada, run):
+    """A keyword may match in one of them only, as without the debugger"""
+    (ada.parent / "s14_next").mkdir()
+    (ada.parent / "s14_next" / "next.py").write_text("")
+
+    assert run("check", "13", "14", "--pdb", "-k", "zero")[0] == 0
+    assert run("check", "13", "14", "--pdb", "-k", "tanh")[0] == 2
 
 
 def test_pdb_stops_in_the_student_s_frame(ada):

@@ -1,8 +1,10 @@
 """The command is light, its errors are sentences, and its exit codes mean what they say."""
 
+import errno
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -252,6 +254,70 @@ def test_what_nobody_foresaw_is_said_even_without_a_disk(here, run, raising, mon
 
     assert code == 3
     assert err.endswith("NNKIT_DEBUG=1 shows where.\n")
+
+
+def test_a_full_disk_is_nobody_s_bug(here, run, raising):
+    """Exit code 3 and what to do; no report is asked for, and none is written"""
+    raising(OSError(errno.ENOSPC, "No space left on device"))
+
+    code, out, err = run("list")
+
+    assert (code, out) == (3, "")
+    assert err == "No space is left for what nnkit writes; free some and run the command again.\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_output_that_nothing_takes(here):
+    """`nnkit list > /dev/full`: the same, wherever the writing fails"""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nnkit.cli", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert done.stderr.startswith("No space is left")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes descriptors otherwise there")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_closed_descriptors(here, closed):
+    """Nobody listens: the exit code is as always, and what belongs to one stream is not on the other"""
+    command = f"{shlex.quote(sys.executable)} -m nnkit.cli"
+    right = subprocess.run(
+        f"{command} list {closed}", shell=True, capture_output=True, text=True, timeout=60, check=False
+    )
+    wrong = subprocess.run(
+        f"{command} fetch 41 {closed}", shell=True, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (right.returncode, right.stderr) == (0, "")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def test_colour_that_is_asked_for_reaches_a_pipe(run, monkeypatch):
+    """FORCE_COLOR is for those who read a file of it, as with pytest"""
+    monkeypatch.setattr("nnkit.grader.check.sections", lambda *_: [])
+    monkeypatch.setattr("nnkit.grader.check.following", lambda *_: None)
+    monkeypatch.setattr("nnkit.grader.report.terminal.checked", lambda *_: "\x1b[32mok\x1b[0m")
+
+    assert run("check")[1] == "\x1b[32mok\x1b[0m\n"
+
+
+@pytest.mark.parametrize("command", [command.callback.__name__ for command in cli.app.registered_commands])
+def test_help_speaks_to_people(run, command):
+    """No Python types, no brackets in brackets"""
+    names = {"list_sections": "list"}
+
+    code, out, _err = run(names.get(command, command.replace("_", "-")), "--help")
+
+    assert code == 0
+    assert "list[" not in out
+    assert "[[" not in out
 
 
 def test_debug_shows_the_traceback(here, run, raising, monkeypatch):

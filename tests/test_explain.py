@@ -85,14 +85,26 @@ def test_an_exception_is_told_with_the_student_s_frames():
     ("call", "sentence"),
     [
         (lambda s: s.later(1), "Not written yet: later in relu.py, line 10."),
-        (lambda s: s.Adam().step(), "Not written yet: step in relu.py, line 17."),
+        (lambda s: s.Adam().step(), "Not written yet: Adam.step in relu.py, line 17."),
     ],
 )
 def test_the_stub_is_just_not_written_yet(suite, call, sentence):
-    """No frames, no type of exception: the function and its line"""
+    """No frames, no type of exception: the function and its line; where the stub's text may be told, with its class"""
     found = explain(caught(lambda: call(student())), suite, sources=SOURCES)
 
+    sentence = sentence.replace("Adam.", "") if suite == "hidden" else sentence
     assert (found.message, found.status, found.unwritten) == (sentence, "failed", True)
+
+
+def test_a_class_that_is_not_written_yet_has_its_name():
+    """Not __init__, and without what the stub says beside the name"""
+    source = (
+        'class Value:\n    def __init__(self):\n        raise NotImplementedError("section 17: write Value")\n\n'
+        'def halve(x):\n    raise NotImplementedError("section 17: write halve, for x / 2")\n'
+    )
+
+    assert told(caught(lambda: student(source).Value()), "visible") == "Not written yet: Value in relu.py, line 3."
+    assert told(caught(lambda: student(source).halve(1)), "visible") == "Not written yet: halve in relu.py, line 6."
 
 
 def test_a_notimplementederror_of_one_s_own_keeps_its_text():

@@ -46,7 +46,7 @@ def test_everything_right():
     """A line per test, what comes next, and that hidden checks are still to come"""
     text = shown(
         checked(outcome("relu(0) is 0"), outcome("relu(2) is 2")),
-        following=SimpleNamespace(number="14", title="Tanh"),
+        following=(SimpleNamespace(number="14", title="Tanh"), ""),
     )
 
     assert text == (
@@ -60,6 +60,13 @@ def test_everything_right():
         "\n"
         "Next: section 14, Tanh: nnkit fetch 14"
     )
+
+
+def test_the_next_section_that_was_fetched_is_to_be_read():
+    """Where its lesson lies"""
+    text = shown(checked(outcome("a")), following=(SimpleNamespace(number="14", title="Tanh"), "s14/README.md"))
+
+    assert text.endswith("Next: section 14, Tanh: read s14/README.md, then nnkit check 14")
 
 
 def test_something_wrong():
@@ -275,3 +282,11 @@ def test_a_table_of_proofs():
     assert lines[3].split() == ["14", "graded", "2", "20", "-", "-", "1/2", "-", "-", "1.0", "RED"]
     assert lines[5:7] == ["section 14, graded: mistake sign", "  13.H1 do not kill it"]
     assert lines[-1] == "1 of 2 proofs hold."
+
+
+def test_one_result_is_one_result():
+    """Not 1 results"""
+    result = SectionResult("ada", "13", "graded", 1.0, 2.0, 0.0, "none", ())
+    found = SimpleNamespace(results=(result,), notes=(), seconds=1.0, isolations=(), secret="s", written=None)
+
+    assert "\n1 result: 1 graded\n" in terminal.graded(found)

@@ -26,11 +26,13 @@ UNWRITTEN = "Not written yet"
 WORDS = {"passed": "ok", "failed": "FAIL", "unknown": "?"}
 
 
-def checked(results: Sequence[Checked], following: Section | None = None) -> str:
-    """What `nnkit check` prints."""
+def checked(results: Sequence[Checked], following: tuple[Section, str] | None = None) -> str:
+    """What `nnkit check` prints; `following` is the section to go on with, and its lesson where that was fetched."""
     parts = [_one_check(result) for result in results]
     if following is not None and all(result.passed for result in results):
-        parts.append(f"Next: section {following.number}, {following.title}: nnkit fetch {following.number}")
+        section, lesson = following
+        then = f"read {lesson}, then nnkit check {section.number}" if lesson else f"nnkit fetch {section.number}"
+        parts.append(f"Next: section {section.number}, {section.title}: {then}")
     return "\n\n".join(parts)
 
 
@@ -158,7 +160,10 @@ def graded(found: Graded) -> str:
     states = Counter(result.state for result in found.results)
     lines = [table(rows, right=(3, 4, 5)), ""]
     lines += [f"Note: {clean(note)}" for note in found.notes]
-    lines.append(f"{len(found.results)} results: " + ", ".join(f"{count} {state}" for state, count in states.items()))
+    lines.append(
+        f"{len(found.results)} result{'s' * (len(found.results) != 1)}: "
+        + ", ".join(f"{count} {state}" for state, count in states.items())
+    )
     lines.append(
         f"{found.seconds:.1f} s; worker isolation: {', '.join(found.isolations) or 'none needed'}; secret {found.secret}."
     )
