@@ -214,7 +214,7 @@ def test_losses_that_are_no_numbers(student, rng):
     cases = [(bad, place) for bad in (math.nan, math.inf) for place in (19, 7, 0)]
     curves = [np.where(np.arange(20) == place, bad, good) for bad, place in cases]
 
-    names = [f"20 losses of which number {place} is {bad}" for bad, place in cases]
+    names = [f"20 losses with {bad} at index {place}" for bad, place in cases]
     assert_verdicts(student, curves, ["too high"] * 6, names)
 
 
