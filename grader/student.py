@@ -233,6 +233,7 @@ class Student:
         self._loads = self._tests = 0
         self._seed: int | None = None
         self._asking = False
+        self._given = False  # whether a function of the test's, which is running, was handed objects of the student's
         self._load_seed = 0
         self._transcript: list[Step] | None = []
         self._transcript_bytes = 0
@@ -330,10 +331,10 @@ class Student:
         try:
             head, buffers = self._transport.load(self._files, self._load_seed)
             match codec.Decoder().value(head, buffers):
-                case ["value", dict(names), None] if all(type(word) is str for pair in names.items() for word in pair):
+                case [str("value"), dict(names), None] if all(type(word) is str for pair in names.items() for word in pair):
                     self._names = names
                     return names
-                case ["error", str(type_name), list(bases), str(text), list(frames), None]:
+                case [str("error"), str(type_name), list(bases), str(text), list(frames), None]:
                     self._cannot_load = self._load_error(Raised.of(type_name, bases, text, frames))
                 case _:
                     raise ProtocolError("not an answer")
@@ -369,6 +370,8 @@ class Student:
 
     def _ask(self, question: list[Any], name: str = "", fits: Callable[[Any], bool] = lambda _value: True) -> Any:
         __tracebackhide__ = True
+        if self._asking and self._given:
+            raise StudentError("A function of the test's was called with an object; it takes numbers, texts and arrays.")
         if self._asking:
             raise OurFault("A function that a test passed to the student's code asks the student's code in turn.")
         self._loaded()
@@ -408,13 +411,13 @@ class Student:
     def _read(self, answer: Any, name: str, fits: Callable[[Any], bool]) -> Any:
         __tracebackhide__ = True
         match answer:
-            case ["value", value, record] if fits(value):
+            case [str("value"), value, record] if fits(value):
                 self._observe_changes(record, name)
                 return value
-            case ["error", "Unfit", [], str(text), [], record]:
+            case [str("error"), str("Unfit"), [], str(text), [], record]:
                 self._observe_changes(record, name)
                 raise StudentError(f"{name} returned {text[:TEXT_LIMIT]}.")
-            case ["error", str(type_name), list(bases), str(text), list(frames), record]:
+            case [str("error"), str(type_name), list(bases), str(text), list(frames), record]:
                 raised = Raised.of(type_name, bases, text, frames)
                 if record is not None:
                     self._observed = Observation.of(record)
@@ -507,8 +510,9 @@ class _Backs:
         # An answer starts with "value" or "error", a call back with "back"; only the latter is decoded here.
         if b"\xa4back" not in bytes(head[:8]):
             return None
-        match codec.Decoder(self.student._take_over).value(head, buffers):
-            case ["back", int(number), list(arguments), dict(options)] if 0 <= number < len(self.student._functions):
+        self.student._given = False
+        match codec.Decoder(self._take_over).value(head, buffers):
+            case [str("back"), int(number), list(arguments), dict(options)] if 0 <= number < len(self.student._functions):
                 function = self.student._functions[number]
             case _:
                 raise ProtocolError("not a call of the test's")
@@ -524,10 +528,19 @@ class _Backs:
             self.step.backs.append((sent, [bytes(part) for part in reply[1:]]))
         return reply
 
+    def _take_over(self, tag: int, fields: list[Any]) -> object:
+        self.student._given = True
+        return self.student._take_over(tag, fields)
+
     def _told(self, error: BaseException) -> BaseException:
         """What the student's code is told; what ends the test, whatever the student's code does with it, is kept."""
         if isinstance(error, codec.Unfit):
-            error = OurFault(f"A test's function returned to the student's code what cannot cross: {error}.")
+            # It is made from what the student's code passed: that it crosses for sensible arguments, the reference proves.
+            from_theirs = self.student._given or isinstance(error, codec.TooMuch)
+            if from_theirs and not self.student._ours:
+                error = TypeError(f"for these arguments the function's value is {error}")
+            else:
+                error = OurFault(f"A test's function returned to the student's code what cannot cross: {error}.")
         if self.failed is None and (isinstance(error, AssertionError | NnkitError) or not isinstance(error, Exception)):
             self.failed = error
         return error

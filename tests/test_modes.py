@@ -452,7 +452,7 @@ def test_functions_of_the_test_are_called_back(student_in):
     assert outcomes[7][1:3] == ("RuntimeError", "mine")
     assert outcomes[8][1] == "TypeError"
     assert outcomes[9] == ("value", told("<an object of class object>"))
-    assert outcomes[10][1] == "OurFault"
+    assert outcomes[10][1] == "TypeError"  # the object is the student's, and the function gives it back
     assert outcomes[11][1:3] == (
         "TypeError",
         "a function that was passed in got an array of dtype object; expected numbers or booleans",
@@ -499,6 +499,28 @@ def test_what_a_test_cannot_pass_is_our_fault(student_in, mode):
     ):
         with pytest.raises(OurFault):
             call()
+
+
+TO_BLAME = """\
+def huge(f): return f(10 ** 1200)
+def thing(f): return f([object()])
+def quiet(f):
+    try: f(object())
+    except Exception as error: return str(error)
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_the_students_code_passes_to_a_function_is_never_our_fault(student_in, mode):
+    """Values too large to come back, objects that come back or are used: a test that fails, and no unknown result"""
+    student = student_in(mode, TO_BLAME)
+
+    with pytest.raises(TypeError, match=r"for these arguments the function's value is a whole number of"):
+        student.huge(lambda x: x * x)
+    for function in (lambda x: x, lambda x: x[0].shape, lambda x: [entry(1) for entry in x]):
+        with pytest.raises((TypeError, RuntimeError), match="an object"):
+            student.thing(function)
+    assert "called with an object" in student.quiet(lambda x: x.sum())
 
 
 # What is recorded
