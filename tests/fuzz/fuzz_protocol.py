@@ -124,7 +124,9 @@ class Grader:
         patience = Patience(0.1, 0.1)
         budget = Budget(1000.0, 1000.0, patience, patience)
         self.client.loading = NONCE + b"".join(frame(["value", NAMES, None]))
-        student = Student(RemoteTransport(self.client, Ceilings(1 << 30, 100), budget), Files({"k.py": b""}, "k", "13", ()))
+        student = Student(
+            RemoteTransport(self.client, Ceilings(1 << 30, 100), budget), Files({"k.py": b""}, "k", "13", ())
+        )
         student.begin_test(3)
         student.f  # noqa: B018 - loads
         return student
@@ -179,7 +181,13 @@ def ask_again(student, _function):
     """Use what came back as an object."""
     answer = student.f(1.0)
     if isinstance(answer, Handle):
-        for use in (lambda: answer.weight, lambda: len(answer), lambda: answer[0], lambda: list(answer), lambda: answer(1)):
+        for use in (
+            lambda: answer.weight,
+            lambda: len(answer),
+            lambda: answer[0],
+            lambda: list(answer),
+            lambda: answer(1),
+        ):
             use()
 
 
