@@ -308,18 +308,19 @@ class Decoder:
     Args:
         take_over: called with (tag, fields) of a HANDLE or CALLBACK; returns what stands for it on this side.
         torch: the torch module where tensors are wanted; elsewhere they become TensorArrays.
-        copy: whether arrays get memory of their own; without it they may be read-only views of the frame.
+        take: whether a large array may keep the bytearray it came in as its memory; otherwise all are copied.
     """
 
     def __init__(
         self,
         take_over: Callable[[int, list[Any]], object] | None = None,
         torch: ModuleType | None = None,
-        copy: bool = True,
+        *,
+        take: bool = True,
     ) -> None:
         self._take_over = take_over
         self._torch: Any = torch
-        self._copy = copy
+        self._take = take
         self._buffers: Sequence[Buffer] = ()
         self._used: set[int] = set()
         self._keys = 0
@@ -398,14 +399,13 @@ class Decoder:
             raise ProtocolError("bad shape") from None
         if dtype == "|b1" and size and array.view(np.uint8).max() > 1:
             raise ProtocolError("a boolean that is neither 0 nor 1")
-        return array.copy() if self._copy or type(raw) is bytes else array
+        return array if self._take and type(raw) is bytearray else array.copy()
 
     def _tensor(self, name: Any, requires_grad: Any, shape: Any, data: Any) -> Any:
         if type(name) is not str or name not in TENSOR_DTYPES or type(requires_grad) is not bool:
             raise ProtocolError("bad tensor")
         words = self._array(TENSOR_DTYPES[name], shape, data)
         if self._torch is not None:
-            words = words if words.flags.writeable else words.copy()  # torch warns of memory it must not write to
             made = self._torch.from_numpy(words.view("<i2") if name == "bfloat16" else words)
             made = made.view(self._torch.bfloat16) if name == "bfloat16" else made
             return made.requires_grad_(requires_grad)

@@ -203,7 +203,7 @@ def _attempt(make: Callable[[], Student], name: str, arguments: list[Any]) -> tu
     except NnkitError:
         raise
     except Exception as refused:  # noqa: BLE001  whatever ended the attempt is what we want to know
-        return True, f"{type(refused).__name__}: {refused}"
+        return True, f"{type(refused).__name__}: {refused}".rstrip(": ")
     finally:
         student.close()
     return False, f"it came back with {answer!r}"

@@ -1,6 +1,6 @@
 """Every error that nnkit raises on purpose, as one tree, each with the exit code of the command it ends.
 
-Exit codes: 0 passed, 1 not passed, 2 asked wrongly, 3 our fault.
+Exit codes: 0 passed, 1 not passed, 2 asked wrongly, 3 our fault, 130 stopped by the user.
 """
 
 
@@ -20,6 +20,12 @@ class OurFault(NnkitError):
     """Something of nnkit's, or of this machine, did not work. It never costs a student points."""
 
     exit_code = 3
+
+
+class Stopped(NnkitError):
+    """A person stopped the command in the middle; the text says what is left of its work."""
+
+    exit_code = 130
 
 
 class CourseError(AskedWrongly):

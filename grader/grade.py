@@ -18,7 +18,7 @@ import platformdirs
 
 from . import course, grading
 from .course import Section
-from .errors import AskedWrongly, OurFault
+from .errors import AskedWrongly, OurFault, Stopped
 from .exchange import plain
 from .results import SectionResult, as_document, as_json, as_plain, rounded
 from .sandbox import LEVELS
@@ -76,6 +76,7 @@ def grade_folder(
     Raises:
         AskedWrongly: the folder, a section, a student or an option is not what it should be.
         OurFault: what was found out cannot be written.
+        Stopped: a person pressed Ctrl-C.
         NoSolutions: there are no hidden suites here.
     """
     course.needs_solutions()
@@ -84,15 +85,19 @@ def grade_folder(
     if level not in LEVELS:
         raise AskedWrongly(f"There is no isolation level {level!r}; there are {', '.join(LEVELS)}.")
     start = time.monotonic()
-    seeds = Seeds(read_secret(secret_file or _own_secret()))
+    secret = secret_file or _own_secret()
+    new = not os.path.lexists(secret)
+    seeds = Seeds(read_secret(secret))
     asked = [course.section(number) for number in dict.fromkeys(numbers)]
     known = asked or course.sections()
     reading = plain.read(folder, known, [course.slug_of(path.name) for path in course.folders().values()])
     submissions = _chosen(reading.submissions, only)
-    sections = asked or [s for s in known if any(s.number in e.files or s.number in e.refused for e in submissions)]
+    sections = asked or _handed_in(submissions, known)
     if not sections:
         raise AskedWrongly(f"No submission in {folder} holds a file of any section; expected files such as relu.py.")
-    notes = [*reading.notes, *(f"{each.who}: {note}" for each in submissions for note in each.notes)]
+    notes = [*reading.notes, *(note for each in submissions for note in each.notes)]
+    if new:
+        notes.append(f"A new secret was made in {secret}: keep it, for with another one the hidden inputs are others.")
     journal = _Journal(out)
     done, total = 0, len(submissions) * len(sections)
 
@@ -106,6 +111,8 @@ def grade_folder(
         results = grading.grade(
             submissions, sections, seeds, jobs=jobs or cores(), level=level, heard=heard, noted=notes.append
         )
+    except KeyboardInterrupt:
+        raise Stopped(journal.stopped(done, total)) from None
     finally:
         journal.close()
     if out is not None:
@@ -139,6 +146,12 @@ def _chosen(submissions: Sequence[plain.Submission], only: Sequence[str]) -> lis
     return [each for each in submissions if not only or each.who in only]
 
 
+def _handed_in(submissions: Sequence[plain.Submission], known: Sequence[Section]) -> list[Section]:
+    """The sections that somebody handed in. What cannot be read at all is of no section, unless all are like that."""
+    readable = [each for each in submissions if len(each.refused) < len(known)] or submissions
+    return [s for s in known if any(s.number in each.files or s.number in each.refused for each in readable)]
+
+
 class _Journal:
     """results.jsonl: every result as soon as it is there, so that nothing found out is lost."""
 
@@ -146,6 +159,8 @@ class _Journal:
         self._file: IO[bytes] | None = None
         if out is None:
             return
+        if out.exists() and not out.is_dir():
+            raise AskedWrongly(f"Nothing can be written to {out}: it is a file, not a folder.")
         try:
             out.mkdir(parents=True, exist_ok=True)
             if any(os.path.lexists(out / name) for name in (JOURNAL, DOCUMENT, TABLE)):
@@ -172,6 +187,14 @@ class _Journal:
                 f"{self._path} cannot be written ({error.strerror}); what was graded before stands in it, the rest is "
                 "to be graded again."
             ) from None
+
+    def stopped(self, done: int, total: int) -> str:
+        """Say what is left of the work when a person stops it."""
+        if not done:
+            return "Stopped."
+        if self._file is None:
+            return f"Stopped. {done} of {total} results are lost: only --out DIR keeps them as they come."
+        return f"Stopped. {done} of {total} results stand in {self._path}; the rest is to be graded again."
 
     def close(self) -> None:
         if self._file is not None:

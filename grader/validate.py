@@ -125,8 +125,7 @@ def prove_all(
     os.environ.update(ONE_THREAD)
     if jobs < 1:
         raise AskedWrongly(f"--jobs is {jobs}; it must be 0, for one process per core, or more.")
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=context, max_tasks_per_child=1) as pool:
+    with _pool(jobs) as pool:
         running: list[tuple[Task, str, Proof | None, Future[Proof] | None]] = []
         for task in todo:
             name = digest(task) if cache is not None else ""  # taken now: files may change while they are proved
@@ -143,6 +142,20 @@ def prove_all(
             progress(proof)
             proofs.append(proof)
     return proofs
+
+
+@contextlib.contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes to prove in. Whatever stops this one, Ctrl-C or a bug, ends them too, and begins nothing new."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
 
 
 def prove(task: Task) -> Proof:

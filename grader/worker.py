@@ -224,7 +224,7 @@ class Worker:
         _, target, arguments, options, observe = question
         if not observe:
             return self._attempt(lambda: self._function(target)(*arguments, **options), None)
-        before = codec.Decoder(self._take_over, torch, copy=False).value(head, buffers)
+        before = codec.Decoder(self._take_over, torch, take=False).value(head, buffers)
         before = before[2] if fresh else before
         names = partial(self._argument_names, target, len(arguments), list(options))
         watch = Watch([*before[2], *before[3].values()], names)

@@ -137,13 +137,27 @@ def test_what_arrives_has_memory_of_its_own():
     assert small[0] == large[0] == 0.0
 
 
-def test_a_decoder_may_hand_out_views():
-    """Without `copy`, a large array is a view of the frame"""
-    parts = codec.Encoder().frame(np.zeros(1000))
+@pytest.mark.parametrize(("take", "shared"), [(True, True), (False, False)])
+def test_a_large_array_may_keep_the_memory_it_came_in(take, shared):
+    """A bytearray is the array's from then on, where the decoder may take it; it can be written to either way"""
+    _, head, data = codec.Encoder().frame(np.zeros(1000))
+    raw = bytearray(data)
 
-    array = codec.Decoder(copy=False).value(parts[1], parts[2:])
+    array = codec.Decoder(take=take).value(head, [raw])
+    array[0] = 1
 
-    assert np.shares_memory(array, np.frombuffer(parts[2], np.uint8))
+    assert np.shares_memory(array, np.frombuffer(raw, np.uint8)) is shared
+
+
+def test_nobody_elses_memory_is_taken():
+    """An array of the sender's, or bytes that were kept, stay as they were"""
+    sent = np.zeros(1000)
+    _, head, data = codec.Encoder().frame(sent)
+    for raw in (data, bytes(data)):
+        array = codec.Decoder().value(head, [raw])
+        array[0] = 1
+
+    assert not sent.any()
 
 
 Pair = namedtuple("Pair", "x y")  # noqa: PYI024 - subclasses of tuple are what is asked here

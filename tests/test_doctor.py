@@ -24,6 +24,7 @@ def test_every_attack_is_stopped_by_the_jail(report):
     assert report.healthy
     assert [attack.attack for attack in report.attacks if not attack.stopped] == []
     assert len(report.attacks) == 8
+    assert not [attack.how for attack in report.attacks if attack.how.endswith(": ")]
     assert not [attack.how for attack in report.attacks if "NameError" in attack.how or "AttributeError" in attack.how]
 
 

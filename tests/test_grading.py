@@ -643,6 +643,47 @@ def test_nothing_is_ever_overwritten(three, secret, tmp_path, name):
     assert (tmp_path / "out" / name).read_text() == "mine"
 
 
+def test_a_file_is_no_place_for_results(three, secret, tmp_path):
+    """It is not said to hold results"""
+    (tmp_path / "file").write_text("mine")
+
+    with pytest.raises(AskedWrongly, match=r"Nothing can be written to .*file: it is a file, not a folder\."):
+        graded(three, secret, out=tmp_path / "file")
+
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_submission_that_cannot_be_read_adds_no_section(small_course, three, secret):
+    """Sections are those that somebody handed in; the broken one is refused in them. Where nobody's can be read, in all"""
+    section_of(small_course, 14, "other")
+    (three / "broken.zip").write_bytes(b"no zip")
+
+    found = grade.grade_folder(three, [], secret_file=secret, jobs=1)
+    assert {result.section for result in found.results} == {"13"}
+    assert [r.state for r in found.results if r.submission == "broken"] == ["refused"]
+
+    found = grade.grade_folder(three, [], only=["broken"], secret_file=secret, jobs=1)
+    assert [(result.section, result.state) for result in found.results] == [("13", "refused"), ("14", "refused")]
+
+
+def test_a_new_secret_is_told(three, secret, tmp_path):
+    """A misspelt --secret-file would mean other hidden inputs without a word"""
+    assert graded(three, secret).notes == ()
+
+    made = graded(three, tmp_path / "secrte")
+
+    assert made.notes == (
+        f"A new secret was made in {tmp_path / 'secrte'}: keep it, for with another one the hidden inputs are others.",
+    )
+
+
+def test_notes_say_once_whose_they_are(three, secret):
+    """The path of the submission stands in them already"""
+    (three / "ada" / "Small.PY").write_text("")
+
+    assert graded(three, secret).notes == ("ada: Small.PY is not a .py file, and was left out.",)
+
+
 def test_a_place_where_nothing_can_be_written_is_refused(three, secret, tmp_path):
     """Before anything is graded, with the reason"""
     (tmp_path / "file").write_text("")
@@ -823,9 +864,21 @@ def test_ctrl_c_stops_everything(halfway, command, tmp_path):
 
     os.killpg(process.pid, signal.SIGINT)
 
-    assert ended(process) == (130, "", "Stopped.\n")
+    kept = tmp_path / "out" / "results.jsonl"
+    assert ended(process) == (130, "", f"Stopped. 2 of 4 results stand in {kept}; the rest is to be graded again.\n")
     await_end(sessions + workers)
-    assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == 2
+    assert len(kept.read_text().splitlines()) == 2
+
+
+def test_ctrl_c_without_a_place_for_results(halfway, command):
+    """What is lost is said, and how to keep it the next time"""
+    folder, wait = halfway
+    process = command(folder)
+    wait()
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert ended(process) == (130, "", "Stopped. 2 of 4 results are lost: only --out DIR keeps them as they come.\n")
 
 
 def limited(size: int):

@@ -3,7 +3,12 @@
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
 from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -504,3 +509,35 @@ def test_nothing_is_left_in_the_course(run, small_course):
 
     assert {path for path in small_course.root.rglob("*") if "__pycache__" not in path.parts} == before
     assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["alone", "with all it started"])
+def test_ctrl_c_ends_the_proofs_too(small_course, tmp_path, kill):
+    """Neither what runs goes on nor does the next proof begin"""
+    pipe, begun = tmp_path / "pipe", tmp_path / "begun"
+    small_course.append(
+        small_course.hidden, f"\n\nwith open({str(begun)!r}, 'a') as file:\n    file.write('begun\\n')\n"
+    )
+    os.mkfifo(pipe)
+    loop = f"open({str(pipe)!r}, 'w').close()\n    while True: pass\n    above, below ="
+    small_course.replace(small_course.reference, "above, below =", loop)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnkit.cli", "validate", "--mode", "both", "--jobs", "1", "--again"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    try:
+        pipe.read_text()
+        started = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    assert (process.returncode, out, err) == (130, "", "Stopped.\n")
+    assert begun.read_text() == "begun\n"
+    assert started
+    assert not [pid for pid in started if Path(f"/proc/{pid}/exe").exists()]

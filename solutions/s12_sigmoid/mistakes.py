@@ -127,7 +127,7 @@ def works_in_place(x):
 
 @mistake(
     "sigmoid",
-    says="A Python loop over a million numbers is more than ten times slower than whole-array numpy.",
+    says="A Python loop over all the numbers is more than ten times slower than whole-array numpy.",
     killed_by=["12.H6"],
     not_nameable="gives the right values, only slowly",
 )

@@ -202,9 +202,9 @@ def test_chain_against_differences(student, reference, rng):
 @weight(2)
 @number("12.H6")
 def test_speed(student, speed, rng):
-    """sigmoid of 100 000 numbers takes at most six times the reference's time"""
-    # Measured: two boolean masks 2.3 times, numpy.logaddexp 2.1, a Python loop over math.exp 15 and more.
-    speed.at_most(6, lambda module, x: module.sigmoid(x), lambda: (rng.standard_normal(100_000),))
+    """sigmoid of 100 000 numbers takes at most eight times the reference's time"""
+    # Measured, also on a busy machine: two boolean masks up to 4.3 times, a Python loop over math.exp 17 and more.
+    speed.at_most(8, lambda module, x: module.sigmoid(x), lambda: (rng.standard_normal(100_000),))
 
 
 @weight(1)

@@ -314,7 +314,7 @@ edit(
 
 @mistake(
     "elu",
-    says="A Python loop over a million numbers is many times slower than whole-array numpy.",
+    says="A Python loop over all the numbers is many times slower than whole-array numpy.",
     killed_by=["13.H7"],
     not_nameable="gives the right values, only slowly",
 )

@@ -284,9 +284,9 @@ def test_silent_unit_revives(student, rng, name):
 @weight(2)
 @number("13.H7")
 def test_speed(student, speed, rng):
-    """elu of 100 000 numbers takes at most four times the reference's time"""
-    # elu, because it is dear enough to be measured well. Boolean masks take 1.7 times as long, a Python loop 10.
-    speed.at_most(4, lambda module, x: module.elu(x), lambda: (rng.standard_normal(100_000),))
+    """elu of 100 000 numbers takes at most six times the reference's time"""
+    # elu, because it is dear enough to be measured well. Boolean masks take up to 2.7 times as long, a Python loop 12.
+    speed.at_most(6, lambda module, x: module.elu(x), lambda: (rng.standard_normal(100_000),))
 
 
 @weight(1)

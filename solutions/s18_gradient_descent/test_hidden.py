@@ -298,7 +298,7 @@ def test_training_finds_the_line(student, rng, batch_size, lr, epochs, limit):
 @number("18.H6")
 def test_larger_batches_scatter_less(student, rng):
     """the first step scatters around the batch step, over seeds, as a mean of B out of N samples does"""
-    n, runs = 24, 100
+    n, runs = 24, 40
     X = rng.uniform(-2, 2, (n, 2))
     y = X @ [1.0, -2.0] + rng.uniform(-1, 1, n)
     order = np.argsort(y)  # neighbours are alike, so groups of neighbours scatter more than random groups
@@ -312,7 +312,7 @@ def test_larger_batches_scatter_less(student, rng):
         firsts = [train(student, X, y, lr=0.1, epochs=1, batch_size=batch_size, seed=s)["path"][1] for s in seeds]
         scatter = np.mean(np.sum((np.array(firsts) / -0.1 - centre) ** 2, axis=1))
 
-        # The variance of a mean of B out of N without repetition; its spread over 100 runs is that of 4000 simulated ones.
+        # The variance of a mean of B out of N without repetition; its spread over 40 runs is that of 4000 simulated ones.
         expected = np.mean(np.sum(gradients**2, axis=1)) / batch_size * (n - batch_size) / (n - 1)
         spread = np.std(np.sum(gradients[shuffles[:, :batch_size]].mean(axis=1) ** 2, axis=1)) / np.sqrt(runs)
         assert_close(scatter, expected, rtol=0.0, atol=6 * spread, name=f"the scatter with batches of {batch_size}")

@@ -185,25 +185,25 @@ def test_step_changes_no_argument(student, reference, rng, name):
 @weight(1.5)
 @number("26.H6")
 def test_momentum_crosses_a_narrow_valley(student, rng):
-    """In a valley with curvatures 1 to 100, momentum 0.9 needs at most 200 steps where plain SGD needs at least 300"""
+    """In a valley with curvatures 1 to 100, momentum 0.9 needs at most 200 steps where plain SGD needs more than 300"""
     curvature = np.array([1.0, 3.0, 10.0, 30.0, 100.0])
     start = rng.uniform(1, 2, 5) * rng.choice([-1.0, 1.0], 5)
 
-    def steps(opt):
+    def steps(opt, most):
         moved = {"w": start}
-        for t in range(1, 601):
+        for t in range(1, most + 1):
             moved = opt.step(moved, {"w": curvature * moved["w"]})
             if t == 1:  # the velocity is the gradient: the first step is the same with and without momentum
                 assert_close(moved, {"w": start - 0.015 * curvature * start})
             if np.abs(moved["w"]).max() < 1e-3:  # the loss along the flattest direction is then below 1e-6
                 return t
-        return 601
+        return most + 1
 
     # 30 starts with these numbers: plain 461 to 502 steps, with momentum 132 to 144. In theory the flattest
     # direction needs at least log(1e-3 / 1) / log(1 - 0.015) = 457 steps, and at most 503.
-    plain, momentum = steps(student.SGD(lr=0.015)), steps(student.SGD(lr=0.015, momentum=0.9))
-    assert 300 <= plain <= 600, f"plain SGD took {plain} steps"
-    assert momentum <= 200, f"with momentum 0.9 it took {momentum} steps (601: not there after 600)"
+    plain, momentum = steps(student.SGD(lr=0.015), 300), steps(student.SGD(lr=0.015, momentum=0.9), 200)
+    assert plain > 300, f"plain SGD was there after {plain} steps"
+    assert momentum <= 200, "with momentum 0.9 it was not there after 200 steps"
 
 
 @weight(1.2)
@@ -226,10 +226,10 @@ def test_dtype(student, reference, rng, name):
 @weight(1.5)
 @number("26.H8")
 def test_a_step_is_fast(student, rng, speed):
-    """An Adam step over 200 000 parameters takes at most 3 times the CPU time of the reference"""
+    """An Adam step over 60 000 parameters takes at most 3 times the CPU time of the reference"""
 
     def inputs():
-        return {"w": rng.standard_normal((400, 500))}, {"w": rng.standard_normal((400, 500))}
+        return {"w": rng.standard_normal((200, 300))}, {"w": rng.standard_normal((200, 300))}
 
     speed.at_most(3, lambda module, opt, params, grads: opt.step(params, grads), inputs, prepare=lambda m: m.Adam())
 
