@@ -313,7 +313,10 @@ def _success(item: pytest.Item, test: PlannedTest, report: Any) -> TestOutcome:
     share, complaint = earned(item, test, passed=True)
     partly = f"Partly right: {share:.0%} of the points." if share < 1.0 else ""
     subject = item.config.stash.get(SUBJECT, None)
-    measured = subject.kernel.told if subject is not None and subject.kernel is not None else []
+    measured = []
+    if subject is not None and subject.kernel is not None:
+        measured = subject.kernel.told
+        item.config.stash[LEADERBOARD].update({entry[0]: entry for entry in subject.kernel.board})
     told = [complaint or partly, _keep_leaderboard(item, test), *measured]
     return _outcome(
         test,

@@ -66,6 +66,33 @@ class Kernel(Look):
             raise TooSlow(text)
         return standing
 
+    def enter(
+        self, wanted: bool, what: str, run: Run, cases: Sequence[Case], small: Case,
+        table: Mapping[str, tuple[float, float]],
+    ) -> None:  # fmt: skip
+        """Enter the course's board, if the student wants that: after two comparisons, each with a secret of its own.
+
+        Args:
+            wanted: whether the student asked for it.
+            what: the exercise, as the board calls it.
+            run: as for `climb`.
+            cases: as for `climb`.
+            small: as for `climb`.
+            table: as for `climb`.
+        """
+        if not wanted:
+            self.told.append("You are not on the board: set LEADERBOARD to True in your file if you want to be.")
+            return
+        ladder = rungs(table)
+        found = [self._attempt(run, cases, small, ladder, exact=True) for _ in range(ATTEMPTS)]
+        standing = worse(*found)
+        if standing.rung is None or standing.suspicious:
+            self.told.append(f"Not entered: {standing.suspicious or 'it stands below the ladder'}.")
+            return
+        column = f"{what}, {standing.rung.name}, {machine.machine_class()}"
+        self.board.append((column, round(standing.ratio, 3), "asc"))
+        self.told.append(f"Entered: {column}: {standing.ratio:.2f} times the reference's processor time.")
+
     def _attempts(self, run: Run, cases: Sequence[Case], small: Case, ladder: Sequence[Rung]) -> Standing:
         found: Standing | None = None
         alarm: TooSlow | None = None
@@ -83,16 +110,19 @@ class Kernel(Look):
             raise alarm
         return found
 
-    def _attempt(self, run: Run, cases: Sequence[Case], small: Case, ladder: Sequence[Rung]) -> Standing:
+    def _attempt(
+        self, run: Run, cases: Sequence[Case], small: Case, ladder: Sequence[Rung], *, exact: bool = False
+    ) -> Standing:
         mine, ours = self._fresh()
         try:
             with own_core() as core:
                 student, reference = (Side(module, freezes=self._defences.freezes) for module in (mine, ours))
                 student.meet(core)
                 reference.meet(core)
-                found = estimate(student, reference, run, small, cases[0], ladder, machine.peak_flops())
+                peak = machine.peak_flops()
+                found = estimate(student, reference, run, small, cases[0], ladder, peak)
                 for case in cases if found is None else ():
-                    race = Race(student, reference, run, case, ladder, machine.peak_flops(), self._defences)
+                    race = Race(student, reference, run, case, ladder, peak, self._defences, exact=exact)
                     standing = race.standing()
                     found = standing if found is None else worse(found, standing)
                     if found.rung is None:
@@ -104,43 +134,55 @@ class Kernel(Look):
             ours.close()
 
     def insist_on_memory(
-        self, run: Run, sizes: Mapping[int, Draw], *, most: float, growth_at_most: float | None = None, name: str
+        self,
+        run: Run,
+        sizes: Mapping[int, Draw],
+        *,
+        most: float,
+        growth_at_most: float | None = None,
+        work: int,
+        name: str,
     ) -> dict[int, float]:
         """Fail when a call takes too much memory beyond its inputs and its result, or when that grows too fast.
 
         Args:
             run: called as run(module, *inputs).
-            sizes: {length: draws inputs of that length}; the shortest one only has every line run once.
-            most: MiB that the longest may take.
-            growth_at_most: how many times the memory of the second shortest the longest may take.
+            sizes: {size: draws inputs of that size}; the smallest one only has every line run once.
+            most: MiB that the largest may take.
+            growth_at_most: how many times the memory of the second smallest the largest may take.
+            work: the power of the size that the work grows with.
             name: what is measured, as a student reads it.
 
         Returns:
-            The extra memory in bytes for each length but the shortest.
+            The extra memory in bytes for each size but the smallest.
+
+        Raises:
+            TooMuchMemory: it takes too much.
+            TooSlow: it would take too long to find out.
         """
         __tracebackhide__ = True
         rng = np.random.default_rng(secrets.randbits(128))
-        warm, *lengths = sorted(sizes)
+        warm, *larger = sorted(sizes)
         peaks: dict[int, float] = {}
-        for length in lengths:
-            peaks[length] = memory.taken(self._fresh, run, sizes[warm], sizes[length], rng)
-            if peaks[length] > most * 2**20:
-                break  # too much already: what is longer takes more
+        for size in larger:
+            peaks[size] = memory.taken(self._fresh, run, sizes[warm], sizes[size], rng, (size / warm) ** work)
+            if peaks[size] > most * 2**20:
+                break  # too much already: what is larger takes more
         text = growth(name, peaks)
-        self.told.append(text)
         last = max(peaks)
         if peaks[last] > most * 2**20:
             raise memory.TooMuchMemory(
-                f"Too much memory: {peaks[last] / 2**20:.0f} MiB beyond inputs and result at length {last}; "
-                f"at most {most:g} MiB are asked for.\n{text}"
+                f"Too much memory: {peaks[last] / 2**20:.0f} MiB beyond inputs and result at {last}; "
+                f"at most {most:.0f} MiB are asked for.\n{text}"
             )
         times = peaks[last] / peaks[min(peaks)]
         if growth_at_most is not None and times > growth_at_most:
             raise memory.TooMuchMemory(
-                f"The memory grows too fast: {times:.1f} times as much at length {last} as at {min(peaks)}; "
+                f"The memory grows too fast: {times:.1f} times as much at {last} as at {min(peaks)}; "
                 f"at most {growth_at_most:g} times is asked for.\n{text}"
             )
+        self.told.append(text)
         return peaks
 
     def _peak(self, run: Run, draw: Draw, warm: Draw, rng: np.random.Generator) -> float:
-        return memory.taken(self._fresh, run, warm, draw, rng)
+        return memory.taken(self._fresh, run, warm, draw, rng, 1.0)

@@ -76,13 +76,13 @@ def words(standing: Standing, ladder: Sequence[Rung]) -> str:
 
 
 def landmarks(share: float, table: Mapping[str, float]) -> str:
-    """Tell a share of the machine's peak among those of other solutions, the slowest first."""
+    """Tell a share of the machine's peak, in per cent, among those of other solutions; the slowest first."""
     entries = sorted([*table.items(), ("you", share)], key=lambda entry: entry[1])
     most = max(value for _, value in entries)
     lines = []
     for name, value in entries:
         bar = "#" * round(BAR * value / most) or "."
-        lines.append(f"  {name:<28}{figure(100 * value):>7} % {bar}")
+        lines.append(f"  {name:<28}{figure(value):>7} % {bar}")
     return "\n".join(lines)
 
 
@@ -90,7 +90,9 @@ def growth(name: str, peaks: Mapping[int, float]) -> str:
     """Tell memory against length, in MiB, and what it grows like."""
     lines = [f"{name}: extra memory at its highest"]
     for length, peak in peaks.items():
-        lines.append(f"  length {length:>6}: {peak / 2**20:8.1f} MiB {'#' * round(BAR * peak / max(peaks.values()))}")
+        lines.append(f"  at {length:>6}: {peak / 2**20:8.1f} MiB {'#' * round(BAR * peak / max(peaks.values()))}")
+    if len(peaks) == 1:
+        return "\n".join(lines)
     (short, first), (long, last) = min(peaks.items()), max(peaks.items())
     times, lengths = last / max(first, 1.0), long / short
     like = (

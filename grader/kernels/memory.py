@@ -16,6 +16,8 @@ from ..student import Student
 from .look import LEAST_MEMORY, Draw, Run
 from .sides import Side
 
+LONGEST = 15.0  # seconds of processor time of one call, as a small one lets expect
+
 
 class TooMuchMemory(TooSlow):
     """The student's kernel took too much memory: a test that fails, like one that takes too long."""
@@ -24,7 +26,7 @@ class TooMuchMemory(TooSlow):
 Fresh = Callable[[], tuple[Student, Student]]
 
 
-def taken(fresh: Fresh, run: Run, small: Draw, large: Draw, rng: np.random.Generator) -> float:
+def taken(fresh: Fresh, run: Run, small: Draw, large: Draw, rng: np.random.Generator, work: float) -> float:
     """Return the bytes that a call takes at its highest beyond inputs and result.
 
     Args:
@@ -33,6 +35,10 @@ def taken(fresh: Fresh, run: Run, small: Draw, large: Draw, rng: np.random.Gener
         small: draws inputs that have every line of the code run once, so that its pages are there.
         large: draws the inputs that count.
         rng: the generator.
+        work: how many times the work of the small inputs the large ones are.
+
+    Raises:
+        TooSlow: the large inputs would take too long.
     """
     mine, ours = fresh()
     try:
@@ -40,8 +46,10 @@ def taken(fresh: Fresh, run: Run, small: Draw, large: Draw, rng: np.random.Gener
         warm, inputs = small(rng), large(rng)
         for side in (student, reference):
             side.meet(None)
-            side.call(run, warm)
+            seconds = side.call(run, warm).cpu
             side.release()
+            if side is student and seconds * work > LONGEST:
+                raise TooSlow(f"Too slow for its memory to be measured: one call would take {seconds * work:.0f} s.")
         # The reference's worker only receives the inputs: that much memory is not the student's doing.
         ours.echo([*inputs])
         answer = student.call(run, inputs).answer

@@ -27,8 +27,8 @@ from .sides import Sample, Side
 
 WARM_UP = 3  # calls of each side that are checked but not counted
 ROUNDS = (9, 15, 25, 49)  # after so many it is looked whether all thresholds are decided
-HOPELESS_ROUNDS = 3
-HOPELESS = 2.0  # times the lowest rung: where all of the first rounds lie above it, more of them would not help
+FEWEST_ROUNDS = 3
+FAR = 1.5  # times or parts of a threshold: where all of the first rounds lie so far from each, more would not help
 BEYOND = 10.0  # times the lowest rung, as estimated from a small input: such a kernel never sees the large one
 MOST_SECONDS = 10.0  # on the clock, for the rounds of one comparison
 SMALLEST = 20e-6  # seconds; nothing is faster once the cost of sending is taken off
@@ -86,6 +86,8 @@ class Race:
         case: what is timed.
         ladder: the rungs, the best first.
         peak: operations per second that this machine can do.
+        defences: against cheats; tests switch some off.
+        exact: whether the ratio itself is wanted, not only on which rung it is.
     """
 
     student: Side
@@ -95,6 +97,7 @@ class Race:
     ladder: Sequence[Rung]
     peak: float
     defences: Defences = ALL
+    exact: bool = False
     ratios: list[float] = field(default_factory=list)
     _theirs: list[Sample] = field(default_factory=list)
     _ours: list[Sample] = field(default_factory=list)
@@ -116,7 +119,7 @@ class Race:
         for number in range(ROUNDS[-1]):
             self._round(number)
             done = number + 1
-            if done == HOPELESS_ROUNDS and min(self.ratios) > HOPELESS * self.ladder[-1].at_most:
+            if done >= FEWEST_ROUNDS and not self.exact and (self._far() or time.monotonic() > deadline):
                 break
             if (done in ROUNDS and self._decided()) or (done >= ROUNDS[0] and time.monotonic() > deadline):
                 break
@@ -170,6 +173,10 @@ class Race:
     def _decided(self) -> bool:
         return all(statistics.decide(self.ratios, rung.at_most) != "open" for rung in self.ladder)
 
+    def _far(self) -> bool:
+        low, high = min(self.ratios), max(self.ratios)
+        return all(high < rung.at_most / FAR or low > rung.at_most * FAR for rung in self.ladder)
+
     def _look_at_health(self) -> None:
         """The reference is compared with itself; what it cannot hold, no verdict can rest on."""
         times = self._after_student
@@ -197,15 +204,14 @@ class Race:
         ratio = median(self.ratios)
         seconds = median(max(s.cpu - self._way, SMALLEST) for s in self._theirs)
         rung = next((rung for rung in self.ladder if self._reaches(rung)), None)
-        given_up = len(self.ratios) < ROUNDS[0]
         told = ""
         if self.case.flops / seconds > self.peak:
             told = "it does more operations per second than this machine can"
         elif high < FASTER:
             told = f"it takes {ratio:.2f} of the reference's time"
         return Standing(
-            self.case.name, rung, min(self.ratios) if given_up else ratio, low, high, seconds, self.case.flops, self.peak,
-            len(self.ratios), given_up, told,
+            self.case.name, rung, ratio, low, high, seconds, self.case.flops, self.peak,
+            len(self.ratios), suspicious=told,
         )  # fmt: skip
 
     def _reaches(self, rung: Rung) -> bool:
