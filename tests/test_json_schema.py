@@ -1,5 +1,6 @@
 """docs/json.md says what `--json` prints: real documents have exactly the fields, types and states of its tables."""
 
+import inspect
 import json
 import re
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 import nnkit
 from nnkit import cli
-from nnkit.grader import results
+from nnkit.grader import fetching, results
 from nnkit.grader.sandbox import ORDER
 
 PAGE = (Path(nnkit.__file__).parent / "docs" / "json.md").read_text("utf-8")
@@ -89,9 +90,7 @@ def document(small_course, capfd, monkeypatch):
 
 def test_the_page_has_the_tables():
     """All of them were read, and none is empty"""
-    tables = (
-        "Document, Result, Test, Entry, Proof, Finding, Report, Layer, Attack, Line, Folder, File, Put back, States"
-    )
+    tables = "Document, Result, Test, Entry, Proof, Finding, Report, Layer, Attack, Line, Folder, File, Put back, Data, States"
     assert ", ".join(TABLES) == tables
     assert all(TABLES.values())
 
@@ -199,3 +198,26 @@ def test_list_fetch_reset(small_course, tmp_path, monkeypatch, document):
     assert put_back["backup"]
     assert_fits(twice, "Put back")
     assert twice["backup"] is None
+
+
+def test_fetch_data(document, monkeypatch):
+    """Where the data is, and what was tried"""
+    found = fetching.Fetched(Path("here"), "npm", ("A mirror is dead.",))
+    monkeypatch.setattr(fetching, "fetch", lambda *_arguments, **_options: found)
+
+    [data] = document("fetch-data")
+
+    assert_fits(data, "Data")
+    assert data["failed"] == ["A mirror is dead."]
+
+
+def test_every_command_that_prints_json_is_described():
+    """By the row of `command`"""
+    [row] = re.findall(r"^\| `command` \| text \| (.*) \|$", PAGE, flags=re.MULTILINE)
+    commands = {
+        command.name or command.callback.__name__
+        for command in cli.app.registered_commands
+        if "json" in inspect.signature(command.callback).parameters
+    }
+
+    assert set(re.findall(r"`([\w-]+)`", row)) == commands
