@@ -18,6 +18,7 @@ from . import __version__
 from .grader.errors import AskedWrongly, NnkitError
 
 STUDENTS, INSTRUCTORS, AUTHORS = "Students", "Instructors", "Course authors"
+GONE = "The folder you stand in is gone; go to another one and run the command again."
 NO_SPACE = "No space is left for what nnkit writes; free some and run the command again."
 
 
@@ -155,7 +156,7 @@ def fetch(
     """Get sections into this folder, or newer versions of them. What you wrote is never overwritten."""
     from .grader import course, workspace
 
-    wanted = course.sections() if "all" in sections else [course.section(name) for name in sections]
+    wanted = course.sections() if "all" in sections else list(dict.fromkeys(map(course.section, sections)))
     results = workspace.fetch(wanted, to or workspace.home(Path.cwd()))
     show("fetch", results, workspace.as_lines, as_json=json)
 
@@ -386,14 +387,22 @@ def main() -> NoReturn:
         _complain("Stopped.")
         code = 130
     except Exception as error:  # noqa: BLE001  the last line of defence: whatever it is, it is our fault
-        _complain(NO_SPACE if _is_full(error) else _our_fault())
-        code = 3
+        _complain(GONE if _is_gone() else NO_SPACE if _is_full(error) else _our_fault())
+        code = AskedWrongly.exit_code if _is_gone() else 3
     sys.exit(_last_words(code))
 
 
 def _nobody() -> TextIO:
     """Stand in for a stream that was closed before we began (`nnkit list >&-`)."""
     return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  for as long as the process lives
+
+
+def _is_gone() -> bool:
+    """Whether the folder we stand in was removed."""
+    try:
+        return not os.getcwd()  # noqa: PTH109  Path.cwd may be what failed
+    except FileNotFoundError:
+        return True
 
 
 def _is_full(error: BaseException) -> bool:

@@ -320,6 +320,21 @@ def test_help_speaks_to_people(run, command):
     assert "[[" not in out
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed there")
+@pytest.mark.parametrize("arguments", [["list"], ["fetch", "13"], ["check", "13"], ["reset", "13"]], ids=" ".join)
+def test_a_folder_that_is_gone(here, run, arguments):
+    """Whoever stands in a removed folder is told so: exit code 2, no report"""
+    here.rmdir()
+
+    assert run(*arguments) == (2, "", "The folder you stand in is gone; go to another one and run the command again.\n")
+
+
+def test_a_section_that_is_named_twice_is_fetched_once(here, run):
+    """Under whatever names"""
+    assert run("fetch", "13", "relu", "013")[1].count("fetched") == 1
+    assert run("fetch", "13", "all")[1] == "s13_relu: nothing is newer than what you have.\n"
+
+
 def test_debug_shows_the_traceback(here, run, raising, monkeypatch):
     """NNKIT_DEBUG=1 is for those who mend nnkit"""
     monkeypatch.setenv("NNKIT_DEBUG", "1")
