@@ -436,7 +436,7 @@ edit(
     "backward_ignores_mask",
     "attention_backward",
     says="Your gradients do not know of the mask: they are those of attention without one.",
-    killed_by=["34.H4"],
+    killed_by=["34.H13"],
     old="Q, K, V, mask)[1]",
     new="Q, K, V)[1]",
 )
@@ -444,7 +444,7 @@ edit(
     "backward_masks_too_late",
     "attention_backward",
     says="On the way back, too, the weights are those of the masked softmax. Yours are the unmasked ones with zeros in the hidden places.",
-    killed_by=["34.H4"],
+    killed_by=["34.H13"],
     old="P = attention(Q, K, V, mask)[1]",
     new="P = attention(Q, K, V)[1] if mask is None else np.where(mask, attention(Q, K, V)[1], 0)",
 )
@@ -453,7 +453,7 @@ edit(
 @mistake(
     "attention_backward",
     says="In the gradients a row without any allowed key is 0 / 0, and the NaN spreads to the keys and values of all. Such a row gives zeros.",
-    killed_by=["34.H4"],
+    killed_by=["34.H13"],
 )
 def backward_nan_rows(upstream, Q, K, V, mask=None):
     if K.shape[-1] != Q.shape[-1]:
@@ -466,7 +466,7 @@ def backward_nan_rows(upstream, Q, K, V, mask=None):
 @mistake(
     "attention_backward",
     says="Your gradients compute the weights once more, without subtracting the row maximum: exp of large scores overflows there.",
-    killed_by=["34.H4"],
+    killed_by=["34.H3"],
 )
 def backward_no_max_shift(upstream, Q, K, V, mask=None):
     if K.shape[-1] != Q.shape[-1]:
@@ -588,7 +588,7 @@ edit(
     "heads_reshape_without_transpose",
     "multi_head",
     says="Cutting (N, L, D) straight into (N, heads, L, d) mixes tokens and features. First (N, L, heads, d), then exchange the two axes in the middle.",
-    killed_by=["34.H6"],
+    killed_by=["34.H6", "34.H11"],
     old="Y.reshape(N, L, heads, D // heads).swapaxes(1, 2)",
     new="Y.reshape(N, heads, L, D // heads)",
 )
@@ -596,7 +596,7 @@ edit(
     "heads_reshaped_both_ways",
     "multi_head",
     says="You cut (N, L, D) straight into (N, heads, L, d), and back the same way: each head sees pieces of tokens. Go by (N, L, heads, d) and exchange the two axes in the middle.",
-    killed_by=["34.H6"],
+    killed_by=["34.H6", "34.H11"],
     old="Y.reshape(N, L, heads, D // heads).swapaxes(1, 2)  # (N, heads, L, d)\n\n    if mask is not None:\n        mask = mask[..., None, :, :]  # the axis of the heads\n    out, _ = attention(split(X @ Wq.T), split(X @ Wk.T), split(X @ Wv.T), mask)\n    return out.swapaxes(1, 2).reshape",
     new="Y.reshape(N, heads, L, D // heads)\n\n    if mask is not None:\n        mask = mask[..., None, :, :]\n    out, _ = attention(split(X @ Wq.T), split(X @ Wk.T), split(X @ Wv.T), mask)\n    return out.reshape",
 )
@@ -684,7 +684,7 @@ edit(
     "heads_ignore_mask",
     "multi_head",
     says="multi_head does not pass the mask on to attention.",
-    killed_by=["34.H6"],
+    killed_by=["34.H13"],
     old="split(X @ Wv.T), mask)",
     new="split(X @ Wv.T))",
 )
@@ -692,7 +692,7 @@ edit(
     "mask_lands_on_heads",
     "multi_head",
     says="A mask (N, L, L) meets scores (N, heads, L, L), and its first axis falls on the heads. Give it an axis of length 1 for the heads.",
-    killed_by=["34.H6"],
+    killed_by=["34.H13"],
     old="mask[..., None, :, :]",
     new="mask",
 )

@@ -220,7 +220,7 @@ def test_gradients_against_differences(student, rng):
 
 
 @weight(3)
-@number("34.H4")
+@number("34.H13")
 def test_gradients_under_a_mask(student, rng):
     """Under a mask, also one that broadcasts, the gradients are what finite differences find"""
     for sizes, shape in [(SIZES[1], (3, 3)), (SIZES[4], (1, 5)), (SIZES[4], (2, 1, 5))]:
@@ -231,7 +231,7 @@ def test_gradients_under_a_mask(student, rng):
 
 
 @weight(1)
-@number("34.H4")
+@number("34.H13")
 def test_gradients_of_what_sees_nothing(student, rng):
     """A query without keys and a key without queries get gradient 0, without a warning, and the others the right one"""
     Q, K, V = (x / 2 for x in some(rng, (), 3, 3, 2, 4))
@@ -246,7 +246,7 @@ def test_gradients_of_what_sees_nothing(student, rng):
 
 
 @weight(1)
-@number("34.H4")
+@number("34.H3")
 def test_gradients_of_huge_scores(student, reference, rng):
     """Scores in the thousands overflow nowhere on the way back"""
     Q, K, V = some(rng, (), 3, 4, 3, 2)
@@ -322,7 +322,7 @@ def test_heads(student, reference, rng):
 
 
 @weight(2)
-@number("34.H6")
+@number("34.H13")
 def test_heads_under_a_mask(student, reference, rng):
     """All heads obey the mask: one for all sequences (L, L), one for each (N, L, L), or one row for each (N, 1, L)"""
     for n, L, heads, shape in [(2, 3, 2, (3, 3)), (2, 3, 2, (2, 3, 3)), (3, 4, 2, (3, 4, 4)), (2, 4, 2, (2, 1, 4))]:
@@ -334,7 +334,7 @@ def test_heads_under_a_mask(student, reference, rng):
 
 
 @weight(1)
-@number("34.H6")
+@number("34.H11")
 def test_order_needs_positions(student, reference, rng):
     """Tokens in another order give the same outputs in that order, until positions are added to them"""
     L, D = 5, 4
