@@ -13,20 +13,22 @@ import socket
 import sys
 from typing import NoReturn
 
-from . import codec, zygote
-from .sandbox import Ceilings, Job
+from . import codec, jailed
+from .sandbox import SETUP_FAILED, Ceilings, Job
 from .sandbox.gpu import GpuLevel
+
+SETTINGS_LIMIT = 65536  # bytes
 
 
 def main() -> NoReturn:
     """Apply the level, import what was asked for, serve."""
     settings_socket = socket.socket(fileno=int(sys.argv[1]))
-    settings = json.loads(settings_socket.recv(zygote.MESSAGE_LIMIT))
+    settings = json.loads(settings_socket.recv(SETTINGS_LIMIT))
     settings_socket.close()
     questions = int(sys.argv[2])
-    if questions != zygote.WORKER_SOCKET:
-        os.dup2(questions, zygote.WORKER_SOCKET, inheritable=False)  # what it starts has no say
-    os.closerange(zygote.WORKER_SOCKET + 1, os.sysconf("SC_OPEN_MAX"))
+    if questions != jailed.WORKER_SOCKET:
+        os.dup2(questions, jailed.WORKER_SOCKET, inheritable=False)  # what it starts has no say
+    os.closerange(jailed.WORKER_SOCKET + 1, os.sysconf("SC_OPEN_MAX"))
     scratch = settings["scratch"]
     os.chdir(scratch)
     os.environ.update(HOME=scratch, TMPDIR=scratch)
@@ -40,14 +42,14 @@ def main() -> NoReturn:
             importlib.import_module(name)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is told and nothing runs
         os.write(2, f"the worker could not be set up: {error!r}\n".encode())
-        os._exit(zygote.SETUP_FAILED)
-    zygote.write([*codec.Encoder().frame(["refused", why] if why else ["hello", level.names])])
+        os._exit(SETUP_FAILED)
+    jailed.write([*codec.Encoder().frame(["refused", why] if why else ["hello", level.names])])
     if why:
-        os._exit(zygote.SETUP_FAILED)
+        os._exit(SETUP_FAILED)
     try:
-        zygote.serve()  # ends the process when the grader closes the channel
+        jailed.serve()  # ends the process when the grader closes the channel
     finally:
-        os._exit(zygote.SETUP_FAILED)
+        os._exit(SETUP_FAILED)
 
 
 if __name__ == "__main__":

@@ -41,11 +41,10 @@ ONE_THREAD = {
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 # By default glibc gives large blocks back to the system and gets them anew, page by page: a convolution of a
-# millisecond then takes ten, or not, as the calls before it happened to be.
+# millisecond then takes ten, or not, as the calls before it happened to be. And every worker's time is measured.
 STEADY_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
-    "MALLOC_TOP_PAD_": str(256 << 20),
 }
 
 
@@ -69,17 +68,15 @@ class Zygote:
         modules: further modules that submissions may import.
         level: of isolation, see `sandbox.Jail`.
         without: layers to leave out, for tests.
-        steady: whether workers keep the memory that they once had, for those whose time is measured.
     """
 
     def __init__(
-        self, torch: bool, modules: Iterable[str] = (), level: Level = "strict", without: tuple[str, ...] = (),
-        *, steady: bool = False,
-    ) -> None:  # fmt: skip
+        self, torch: bool, modules: Iterable[str] = (), level: Level = "strict", without: tuple[str, ...] = ()
+    ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {
             **ONE_THREAD,
-            **(STEADY_MEMORY if steady else {}),
+            **STEADY_MEMORY,
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "PYTHONHASHSEED": "0",
@@ -300,7 +297,7 @@ class FreshClient:
             "scratch": scratch, "ceilings": asdict(ceilings), "slot": self._slot, "modules": self._modules,
             "closed": self._closed,
         }  # fmt: skip
-        environment = {**ONE_THREAD, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+        environment = {**ONE_THREAD, **STEADY_MEMORY, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
         if "PYTHONPATH" in os.environ:
             environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
 

@@ -380,7 +380,7 @@ def _random_states() -> tuple[object, ...]:
 
 def _numpy_state() -> object:
     """The global generator's state, which its first draw changes. `np.random.get_state` would take twenty times as long."""
-    generator = np.random.get_bit_generator()
+    generator: Any = np.random.mtrand.get_bit_generator()
     if type(generator) is np.random.MT19937:
         return ctypes.string_at(generator.ctypes.state_address, MERSENNE_TWISTER)
     return repr(generator.state)

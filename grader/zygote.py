@@ -11,41 +11,35 @@ and {"fork": job, "ceilings"} with the worker's ends of the question socket and 
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import fcntl
 import gc
-import importlib
-import io
 import json
 import os
 import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import channel, codec, worker
-from .errors import ProtocolError
-from .sandbox import Ceilings, Jail, Job
+from .sandbox import SETUP_FAILED, Ceilings, Jail, Job
 
 MESSAGE_LIMIT = 65536
-WORKER_SOCKET = 3
-SETUP_FAILED = 70
-NUMPY_PARTS = (
-    "numpy.fft", "numpy.lib.stride_tricks", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random",
-    "numpy.testing", "numpy.typing",
-)  # fmt: skip
-ENCODINGS = ("ascii", "latin-1", "utf-16", "utf-32", "utf-8-sig", "idna", "unicode_escape")
 NOBODY = -1
 
 
 class Zygote:
-    """The serving loop."""
+    """The serving loop.
 
-    def __init__(self, control: socket.socket, jail: Jail) -> None:
-        self._jail = jail
+    Args:
+        control: the first client's socket.
+        jail: what every worker is put into.
+        become_worker: turns a fork into a worker, see `jailed`.
+    """
+
+    def __init__(self, control: socket.socket, jail: Jail, become_worker: Callable[..., None]) -> None:
+        self._jail, self._become_worker = jail, become_worker
         self._clients = {control.fileno(): control}
         self._slots: dict[int, int] = {}  # client: slot, the lowest that is free
         self._first = control.fileno()
@@ -134,7 +128,7 @@ class Zygote:
             try:
                 slot = self._slots.get(client.fileno(), 0)
                 worker_job = Job(Ceilings(**message["ceilings"]), slot)
-                become_worker(descriptors[0], descriptors[1], self._jail, worker_job, zygote)
+                self._become_worker(descriptors[0], descriptors[1], self._jail, worker_job, zygote)
             except BaseException as error:  # noqa: BLE001 - nothing may come back from here into the zygote's loop
                 os.write(2, f"the worker could not be set up: {error!r}\n".encode())
             finally:
@@ -146,72 +140,6 @@ class Zygote:
             handle = os.pidfd_open(pid)
             self._tell(client.fileno(), {"forked": job}, (handle,))
             os.close(handle)
-
-
-def become_worker(questions: int, output: int, jail: Jail, job: Job, parent: int) -> None:
-    """Turn the forked process into a jailed worker and serve until the grader closes the channel."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    # Descriptors may lie below 4 already: bring them out of the way before they are put in their places.
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, WORKER_SOCKET + 1) for descriptor in (nothing, output, questions)]
-    for descriptor, place in ((high[0], 0), (high[1], 1), (high[1], 2), (high[2], WORKER_SOCKET)):
-        os.dup2(descriptor, place)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for as long as the process lives
-    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")  # noqa: SIM115
-    os.environ.clear()
-    most = os.sysconf("SC_OPEN_MAX")  # asked now: the limits lower it, and what is open above would stay open
-    jail.apply(job, last=lambda: os.closerange(WORKER_SOCKET + 1, most))
-    if os.getppid() not in (parent, 0):  # 0: the parent is outside of a namespace of ours
-        os._exit(SETUP_FAILED)  # the zygote died before the worker was tied to it
-    write([*codec.Encoder().frame(["hello", jail.names])])
-    try:
-        serve()
-    except ProtocolError:
-        os._exit(SETUP_FAILED)
-
-
-def serve() -> None:
-    """Answer the grader's questions until it closes the channel."""
-    worker.serve(channel.ReadAhead(_fill), write)
-
-
-def write(parts: list[codec.Buffer]) -> None:
-    """Write every part to the grader."""
-    channel.write(parts, lambda views: os.writev(WORKER_SOCKET, views))
-
-
-def _fill(places: list[memoryview]) -> int:
-    return os.readv(WORKER_SOCKET, places) or os._exit(0)  # nothing to read: the grader has closed the channel
-
-
-def warm_up(torch_too: bool, modules: list[str]) -> None:
-    """Import what sections may use and run it once: lazy imports would otherwise be paid by every worker."""
-    # Behind the lid nothing can be imported any more: what a submission may name is here already.
-    for name in (*modules, *NUMPY_PARTS):
-        importlib.import_module(name)
-    exec("from numpy import *", {})  # noqa: S102 - brings every part that numpy itself would import late
-    for encoding in ENCODINGS:
-        codecs.lookup(encoding)
-    worker.warm_up()
-    if not torch_too:
-        return
-    import torch
-
-    torch.set_num_threads(1)
-    weight = torch.zeros(2, 2, requires_grad=True)
-    # The first optimizer of a process imports 800 modules; a first backward starts no thread on a CPU.
-    optimizer = torch.optim.Adam([weight])
-    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.Dropout(0.5))
-    torch.nn.functional.cross_entropy(model(weight), torch.tensor([0, 1])).backward()
-    optimizer.step()
-    torch.nn.functional.conv2d(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 3, 3))
-    torch.func.grad(lambda x: x.sum())(torch.ones(2))
-    str(torch.zeros(2))
-    file = io.BytesIO()
-    torch.save(model.state_dict(), file)
-    file.seek(0)
-    model.load_state_dict(torch.load(file))
 
 
 def main() -> NoReturn:
@@ -229,7 +157,9 @@ def main() -> NoReturn:
             os._exit(SETUP_FAILED)
         if jail.namespaces:
             jail.namespaces.enter()
-        warm_up(settings["torch"], settings["modules"])
+        from . import jailed  # only now: the process that stays outside does without numpy
+
+        jailed.warm_up(settings["torch"], settings["modules"])
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         why = f"{type(error).__name__}: {error}"[:1000]
     threads = len(list(Path("/proc/self/task").iterdir()))
@@ -241,7 +171,7 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()
     control.send(json.dumps({"ready": True, "layers": jail.names, "missing": jail.missing}).encode())
-    Zygote(control, jail).serve()
+    Zygote(control, jail, jailed.become_worker).serve()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ STOREYS = [
     "processes student",
     "compare fresh",
     "zygote",
+    "jailed",
     "channel worker",
     "codec toolbox",
     "data drawing inspection workspace exchange.*",
@@ -34,7 +35,7 @@ STOREYS = [
     "imports mistakes mutants results seeds sandbox.*",
     "errors",
 ]
-JAILED = {"channel", "codec", "worker", "zygote", "fresh", "toolbox", "errors"}  # and sandbox.*
+JAILED = {"channel", "codec", "jailed", "worker", "zygote", "fresh", "toolbox", "errors"}  # and sandbox.*
 
 
 def modules():

@@ -8,7 +8,7 @@ import socket
 import numpy as np
 import pytest
 
-from nnkit.grader import channel, codec, sandbox, zygote
+from nnkit.grader import channel, codec, jailed, sandbox, zygote
 from nnkit.grader.processes import Patience
 from nnkit.grader.sandbox import Ceilings
 
@@ -120,7 +120,7 @@ def test_a_descriptor_that_is_used_again_brings_no_old_news():
         code = 1
         try:
             first, theirs = (socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2))
-            serving = zygote.Zygote(first[0], sandbox.Jail("none"))
+            serving = zygote.Zygote(first[0], sandbox.Jail("none"), jailed.become_worker)
             serving._clients[theirs[0].fileno()] = theirs[0]
             serving._poll.register(theirs[0])
             victim = os.fork()
@@ -158,7 +158,7 @@ def test_the_warm_process_refuses_to_serve_with_two_threads(tmp_path):
         process.wait(60)
 
     assert message == {"failed": 0, "why": "the warm process has 2 threads instead of 1"}
-    assert process.returncode == zygote.SETUP_FAILED
+    assert process.returncode == sandbox.SETUP_FAILED
 
 
 def test_torch_is_warm_and_runs_one_thread(torch_zygote):
@@ -184,9 +184,9 @@ def test_whole_messages_are_read_and_written(count):
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
-        os.dup2(theirs.fileno(), zygote.WORKER_SOCKET) if theirs.fileno() != zygote.WORKER_SOCKET else None
-        data = channel.ReadAhead(zygote._fill)(count)
-        zygote.write([b"", data[: count // 2], memoryview(data)[count // 2 :]] + [b"."] * 100)
+        os.dup2(theirs.fileno(), jailed.WORKER_SOCKET) if theirs.fileno() != jailed.WORKER_SOCKET else None
+        data = channel.ReadAhead(jailed._fill)(count)
+        jailed.write([b"", data[: count // 2], memoryview(data)[count // 2 :]] + [b"."] * 100)
         os._exit(0)
     theirs.close()
     with ours:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Literal, Protocol, get_args
 
 from .cgroups import ControlGroups
-from .job import Ceilings, Job
+from .job import SETUP_FAILED, Ceilings, Job
 from .landlock import Landlock
 from .limits import Limits
 from .namespaces import Namespaces
@@ -21,7 +21,7 @@ from .syscalls import SystemCalls
 from .tether import DiesWithParent
 from .user import OwnUser
 
-__all__ = ["LEVELS", "ORDER", "Ceilings", "Jail", "Job", "Layer", "Level"]
+__all__ = ["LEVELS", "ORDER", "SETUP_FAILED", "Ceilings", "Jail", "Job", "Layer", "Level"]
 
 Level = Literal["strict", "best", "none"]
 LEVELS: tuple[Level, ...] = get_args(Level)

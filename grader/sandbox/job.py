@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SETUP_FAILED = 70  # exit code of a process that could not be put into its place
+
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
