@@ -14,16 +14,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import NnkitError
+from .errors import ONLY_CHECKING, NnkitError
 
 if TYPE_CHECKING:
     from .processes import Client
     from .student import Student
 
-ONLY_CHECKING = (
-    "Isolating the code of others needs Linux; on this system `nnkit check` on your own code is offered, "
-    "and `nnkit grade` is not."
-)
 # What a layer that does not work here means, and how to get it.
 CONSEQUENCES = {
     "control_groups": (

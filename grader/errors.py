@@ -3,6 +3,11 @@
 Exit codes: 0 passed, 1 not passed, 2 asked wrongly, 3 our fault, 130 stopped by the user.
 """
 
+ONLY_CHECKING = (
+    "Isolating the code of others needs Linux; on this system `nnkit check` on your own code is offered, "
+    "and `nnkit grade` is not."
+)
+
 
 class NnkitError(Exception):
     """Base of all our errors. Its text is one sentence for a person: what, where, what was expected, what to do next."""

@@ -4,10 +4,12 @@ import socket
 import sys
 
 import pytest
+import typer
 
 from nnkit import cli
 from nnkit.grader import doctor, sandbox
 from nnkit.grader.doctor import AttackReport, Report
+from nnkit.grader.errors import NoIsolation
 from nnkit.grader.report import terminal
 
 
@@ -68,14 +70,32 @@ def test_an_attack_that_gets_through_is_told(monkeypatch, capsys):
     assert "0 of 1 attacks on the jail stopped:\n  NOT STOPPED: read a file" in capsys.readouterr().out
 
 
-def test_elsewhere_only_checking_is_offered(monkeypatch):
-    """Without Linux nothing is tried, and the sentence says what works"""
-    monkeypatch.setattr(sys, "platform", "darwin")
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_elsewhere_only_checking_is_offered(monkeypatch, capsys, system):
+    """Without Linux nothing is tried, the sentence says what works, and the exit code is 1"""
+    monkeypatch.setattr(sys, "platform", system)
 
     found = doctor.examine()
 
     assert (found.layers, found.attacks, found.healthy) == ((), (), False)
     assert "`nnkit check` on your own code is offered" in found.refusal
+    with pytest.raises(typer.Exit) as stop:
+        cli.doctor()
+    assert stop.value.exit_code == 1
+    assert "`nnkit grade` is not" in capsys.readouterr().out.replace("\n", " ")
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_elsewhere_nothing_is_graded(monkeypatch, tmp_path, system):
+    """Refused before a secret is made or a file is read, with the doctor's own sentence, as asked wrongly"""
+    monkeypatch.setattr(sys, "platform", system)
+
+    with pytest.raises(
+        NoIsolation, match="needs Linux; on this system `nnkit check` on your own code is offered"
+    ) as no:
+        cli.grade(tmp_path / "not_there")
+
+    assert no.value.exit_code == 2
 
 
 def test_a_package_that_is_missing_is_said(monkeypatch):

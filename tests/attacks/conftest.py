@@ -351,8 +351,9 @@ def short_course(folder: Path) -> Path:
 
 
 def grade(
-    folder: Path, world: World, attacks: list[Attack], *, run: str = "plain", environment: str = "", jobs: int = 2
-) -> Run:
+    folder: Path, world: World, attacks: list[Attack], *, run: str = "plain", environment: str = "", jobs: int = 2,
+    options: tuple[str, ...] = (),
+) -> Run:  # fmt: skip
     """Grade attacks beside honest neighbours, with the command as an instructor types it."""
     course = KIT if run == "timed" else short_course(folder / "course")
     honest = (KIT / "solutions" / "s13_relu" / "relu.py").read_text()
@@ -373,7 +374,7 @@ def grade(
     command = [
         sys.executable, *(["-m", "nnkit.cli"] if run != "impatient" else [str(HERE / "impatient.py")]),
         "grade", str(folder / "submissions"), "--section", "13", "--jobs", str(jobs),
-        "--secret-file", str(world.course_secret), "--out", str(folder / "out"),
+        "--secret-file", str(world.course_secret), "--out", str(folder / "out"), *options,
     ]  # fmt: skip
     if environment:
         for parent in (folder, *folder.parents[:2]):
@@ -419,10 +420,17 @@ def _files_of():
 @pytest.fixture(scope="session")
 def enter():
     """The command that runs a script of this folder in another environment."""
-    return lambda environment, script, *arguments: [
-        *([sys.executable, str(HERE / "environments.py"), environment, "--"] if environment else []),
-        sys.executable, str(HERE / script), *arguments,
-    ]  # fmt: skip
+
+    def make(environment, script, *arguments):
+        changed = [sys.executable, str(HERE / "environments.py"), environment, "--"] if environment else []
+        return [
+            *changed,
+            sys.executable,
+            *(["-m", script] if script == "nnkit.cli" else [str(HERE / script)]),
+            *arguments,
+        ]
+
+    return make
 
 
 @pytest.fixture(name="variables_of", scope="session")

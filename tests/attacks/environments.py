@@ -4,6 +4,7 @@
     no_namespaces   new user namespaces are refused, and to root the others too
     half_namespaces a user namespace can be made, but not used: the user is not mapped into it
     no_landlock     a kernel without Landlock
+    no_filters      a kernel without filters of system calls
     container       a container's default profile: no namespaces, no mounts, no tracing, no keys; fewer rights for root;
                     control groups that cannot be written
 
@@ -68,6 +69,8 @@ def program(wanted):
         steps += [*refuse(CLONE3, errno.ENOSYS), *refuse(UNSHARE), *refuse(SETNS), *refuse_flags(CLONE, NEW)]
     if "no_landlock" in wanted:
         steps += [step for number in LANDLOCK for step in refuse(number, errno.ENOSYS)]
+    if "no_filters" in wanted:
+        steps += refuse((317, 277), errno.ENOSYS)
     if "container" in wanted:
         steps += [step for number in REFUSED_IN_CONTAINERS for step in refuse(number)]
     return b"".join([*steps, syscalls._step(syscalls.RETURN, syscalls.ALLOW)])
@@ -110,7 +113,7 @@ def main():
     names, dashes, *command = sys.argv[1:]
     assert dashes == "--", __doc__
     wanted = set(names.split(","))
-    assert wanted <= {"user", "no_namespaces", "no_landlock", "half_namespaces", "container"}, __doc__
+    assert wanted <= {"user", "no_namespaces", "no_landlock", "no_filters", "half_namespaces", "container"}, __doc__
     root = os.geteuid() == 0
     if root:
         view.leave()

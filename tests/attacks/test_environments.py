@@ -80,6 +80,68 @@ def test_nothing_is_touched(found, there):
     assert [name for name, text in there.secrets.items() if text in json.dumps(found)] == []
 
 
+def doctors(enter, environment, variables):
+    """What the doctor says in an environment: exit code, document."""
+    done = subprocess.run(
+        enter(environment, "nnkit.cli", "doctor", "--json"), env=variables, capture_output=True, text=True, check=False,
+        timeout=120, cwd="/",
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    (document,) = json.loads(done.stdout)["results"]
+    return done.returncode, document
+
+
+def test_the_doctor_tells_the_truth(environment, found, there, layers, enter, variables_of):
+    """What it calls missing is missing, with the reason that the workers' own jail gave; every attack was stopped"""
+    code, document = doctors(enter, environment, variables_of(there))
+
+    told = {layer["layer"]: layer for layer in document["layers"]}
+    assert [name for name, layer in told.items() if layer["works"]] == found["layers"]
+    for name in found["missing"]:
+        assert (told[name]["works"], told[name]["why"]) == (False, found["missing"][name])
+        assert told[name]["consequence"]
+        assert told[name]["cure"]
+    assert ENVIRONMENTS[environment] & set(layers) <= set(found["missing"])
+    assert (code, document["healthy"], document["refusal"]) == (0, True, "")
+    assert [attack["attack"] for attack in document["attacks"] if not attack["stopped"]] == []
+    assert len(document["attacks"]) == 8
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make other environments")
+@pytest.mark.parametrize("place", ["no_filters", "user,no_filters"])
+def test_without_the_core(place, layers, make_world, enter, variables_of, grade, tmp_path):
+    """The doctor says so with exit code 1; strict refuses with 2 before any code runs; best goes on and says in what"""
+    without = set(layers) - {"system_calls"} - ({"control_groups", "own_user"} if "user" in place else set())
+    with make_world(user="user" in place) as world:
+        variables = variables_of(world)
+        code, document = doctors(enter, place, variables)
+
+        assert (code, document["healthy"], document["attacks"]) == (1, False, [])
+        assert "the list of system calls, does not work here" in document["refusal"]
+        assert {layer["layer"] for layer in document["layers"] if layer["works"]} == without
+        refused = subprocess.run(
+            enter(place, "nnkit.cli", "grade", str(submission(tmp_path)), "--section", "13", "--secret-file",
+                  str(world.course_secret)),
+            env=variables, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "Isolation at level strict is not possible on this machine: its core layer" in refused.stderr
+        assert "`nnkit doctor` shows what is missing" in refused.stderr
+        run = grade(tmp_path / "best", world, [], environment=place, options=["--isolation", "best"])
+    assert (run.code, run.harm) == (0, [])
+    assert set(run.results["ada"]["isolation"].split("+")) == without
+    assert run.results["ada"]["score"] == run.results["ada"]["max_score"]
+
+
+def submission(folder):
+    """A class of one."""
+    (folder / "class" / "ada").mkdir(parents=True)
+    (folder / "class" / "ada" / "relu.py").write_text("relu = print\n")
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o777)
+    return folder / "class"
+
+
 @pytest.mark.long
 def test_corpus_by_command(environment, there, corpus, grade, tmp_path):
     """The whole corpus, graded by the real command in that environment, ends as it does in ours"""
