@@ -62,7 +62,7 @@ class Kernel(Look):
         give(standing.rung.share if standing.rung else 0.0)
         text = words(standing, ladder)
         self.told.append(text)
-        if standing.rung is not ladder[0]:
+        if standing.rung != ladder[0]:
             raise TooSlow(text)
         return standing
 
@@ -103,7 +103,7 @@ class Kernel(Look):
                 alarm = error
                 continue
             found = standing if found is None else better(found, standing)
-            if found.rung is ladder[0]:
+            if found.rung == ladder[0]:
                 break
         if found is None:
             assert alarm is not None

@@ -66,7 +66,7 @@ def words(standing: Standing, ladder: Sequence[Rung]) -> str:
     )
     lines = [figures]
     for rung in ladder:
-        mark = "  <- you are here" if rung is standing.rung else ""
+        mark = "  <- you are here" if rung == standing.rung else ""
         lines.append(f"  {rung.name}: at most {rung.at_most:g} times{mark}")
     if standing.rung is None:
         lines.append("  below the ladder  <- you are here")

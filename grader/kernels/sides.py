@@ -28,7 +28,13 @@ class Sample:
 
     cpu: float  # seconds of processor time, of all threads, until the process stood still
     wall: float  # seconds on the clock
+    queued: float  # seconds in which it, or the process that asks, wanted to work and others had the core
     answer: object  # what arrived before the clock stopped; nothing can change it any more
+
+    @property
+    def waited(self) -> float:
+        """Seconds in which the process neither worked nor could have: it was sent data, or had others work for it."""
+        return max(self.wall - self.cpu - self.queued, 0.0)
 
 
 class Side:
@@ -70,11 +76,11 @@ class Side:
         """Let the worker run for one question."""
         with self.module.unwatched():
             self._signal(signal.SIGCONT)
-            start, clock = self.transport.cpu(), time.perf_counter()
+            queued, start, clock = self._queued(), self.transport.cpu(), time.perf_counter()
             answer = action()
             wall = time.perf_counter() - clock
             self.freeze()
-            return Sample(self.transport.cpu() - start, wall, answer)
+            return Sample(self.transport.cpu() - start, wall, self._queued() - queued, answer)
 
     def freeze(self) -> None:
         """Stop the process and wait until no thread of it runs."""
@@ -95,13 +101,17 @@ class Side:
         if self._freezes and self.transport.loaded():
             signal.pidfd_send_signal(self.process._pidfd, number)
 
+    def _queued(self) -> float:
+        """Seconds that the worker and this process have waited for a core so far, where the kernel counts that."""
+        try:
+            places = (Path(f"/proc/{self.process.pid}/schedstat"), Path("/proc/thread-self/schedstat"))
+            return sum(int(place.read_text("ascii").split()[1]) for place in places) * 1e-9
+        except (OSError, StudentError):
+            return 0.0
+
     def peak(self) -> int:
         """Most memory that the process has had in use so far, in bytes, as the kernel counts it."""
         return status(self.process.pid)["VmHWM"] << 10
-
-    def waits(self) -> int:
-        """How often the process was taken off its core by others."""
-        return status(self.process.pid)["nonvoluntary_ctxt_switches"]
 
 
 def status(pid: int) -> dict[str, int]:
