@@ -25,7 +25,7 @@ import_for_real = sys.modules["builtins"].__import__
 MACHINE = os.uname().machine
 PLACE = 0 if MACHINE == "x86_64" else 1
 CALLS = {
-    "access": (21, None), "acct": (163, 89), "add_key": (248, 217), "bpf": (321, 280),
+    "access": (21, None), "acct": (163, 89), "add_key": (248, 217), "adjtimex": (159, 171), "clock_settime": (227, 112), "bpf": (321, 280),
     "clone": (56, 220), "clone3": (435, 435), "close_range": (436, 436), "connect": (42, 203), "delete_module": (176, 106),
     "epoll_create1": (291, 20), "eventfd2": (290, 19), "execve": (59, 221), "execveat": (322, 281),
     "faccessat": (269, 48), "fanotify_init": (300, 262), "fcntl": (72, 25), "finit_module": (313, 273),
@@ -41,7 +41,7 @@ CALLS = {
     "process_vm_writev": (311, 271), "ptrace": (101, 117), "quotactl": (179, 60), "reboot": (169, 142),
     "request_key": (249, 218), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240), "sched_setaffinity": (203, 122),
     "seccomp": (317, 277), "semget": (64, 190), "semctl": (66, 191), "sendfile": (40, 71), "sendmsg": (46, 211),
-    "setdomainname": (171, 162), "sethostname": (170, 161), "setns": (308, 268), "setpriority": (141, 140),
+    "setdomainname": (171, 162), "sethostname": (170, 161), "setns": (308, 268), "setpriority": (141, 140), "settimeofday": (164, 170),
     "setsid": (112, 157), "setuid": (105, 146), "setresuid": (117, 147), "shmget": (29, 194), "shmat": (30, 196),
     "shmctl": (31, 195), "shutdown": (48, 210), "signalfd4": (289, 74), "socket": (41, 198), "socketpair": (53, 199),
     "splice": (275, 76), "statx": (332, 291), "swapon": (167, 224), "syslog": (103, 116), "tee": (276, 77),

@@ -6,6 +6,8 @@ import unicodedata
 
 import pytest
 
+from . import catalogue
+
 pytestmark = pytest.mark.slow
 
 JOBS = {"plain": 2, "timed": 2, "impatient": 4}
@@ -118,3 +120,18 @@ def test_corpus_is_large_and_described(corpus):
             True,
         )
         assert attack.earns in {"all", "nothing", "without relu", "less", "any"}, attack.name
+
+
+def test_every_known_cheat_has_its_attack(corpus):
+    """The catalogue names files that are there, every file is in it, and every cheat is in the corpus or says why not"""
+    names = {attack.path.stem for attack in corpus} | {path.stem for path in corpus[0].path.parent.glob("*.py")}
+    named = set()
+    for words in [*catalogue.JAIL.values(), *catalogue.KERNELS.values()]:
+        for word in words.split():
+            found = {name for name in names if name == word or (word[-1] == "*" and name.startswith(word[:-1]))}
+            assert found, word
+            named |= found
+
+    assert names - named == {name for name in names if name.startswith("cheat_")} - named == set()
+    assert set(catalogue.KERNELS) | set(catalogue.NOT_ON_A_CPU) == set(range(1, 53))
+    assert not set(catalogue.KERNELS) & set(catalogue.NOT_ON_A_CPU)

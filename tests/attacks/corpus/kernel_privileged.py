@@ -10,6 +10,9 @@ nothing = ctypes.create_string_buffer(256)
 for name, arguments in {
     "acct": (text("/no/such/file"),),
     "bpf": (99, nothing, 0),
+    "adjtimex": (0,),
+    "clock_settime": (99, nothing),
+    "settimeofday": (0, 0),
     "delete_module": (text("no_such_module"), 0x800),
     "fanotify_init": (0, 0),
     "finit_module": (-1, nothing, 0),
