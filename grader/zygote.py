@@ -142,6 +142,14 @@ class Zygote:
             os.close(handle)
 
 
+def _say(control: socket.socket, message: dict[str, object]) -> None:
+    """Tell whoever started us how that went; where they were stopped meanwhile, there is nothing to serve."""
+    try:
+        control.send(json.dumps(message).encode())
+    except BrokenPipeError:
+        os._exit(SETUP_FAILED)
+
+
 def main() -> NoReturn:
     """Warm up, say so, serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
@@ -153,7 +161,7 @@ def main() -> NoReturn:
     try:
         jail = Jail(settings["level"], tuple(settings["without"]))
         if jail.refusal:
-            control.send(json.dumps({"refused": jail.refusal}).encode())
+            _say(control, {"refused": jail.refusal})
             os._exit(SETUP_FAILED)
         if jail.namespaces:
             jail.namespaces.enter()
@@ -166,11 +174,11 @@ def main() -> NoReturn:
     if threads != 1 and not why:
         why = f"the warm process has {threads} threads instead of 1"
     if why:
-        control.send(json.dumps({"failed": 0, "why": why}).encode())
+        _say(control, {"failed": 0, "why": why})
         os._exit(SETUP_FAILED)
     gc.collect()
     gc.freeze()
-    control.send(json.dumps({"ready": True, "layers": jail.names, "missing": jail.missing}).encode())
+    _say(control, {"ready": True, "layers": jail.names, "missing": jail.missing})
     Zygote(control, jail, jailed.become_worker).serve()
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -197,3 +199,22 @@ def test_whole_messages_are_read_and_written(count):
     os.waitpid(pid, 0)
 
     assert back == b"x" * count + b"." * 100
+
+
+def test_a_zygote_that_nobody_waits_for_ends_without_a_word():
+    """Whoever started it was stopped while it warmed up: no traceback on anybody's terminal"""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        settings = {"level": "none", "without": [], "torch": False, "modules": []}
+        ours.send(json.dumps(settings).encode())
+        with subprocess.Popen(
+            [sys.executable, "-m", "nnkit.grader.zygote", str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            theirs.close()
+            ours.close()
+            _out, err = process.communicate(timeout=60)
+
+    assert err == ""
