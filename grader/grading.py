@@ -31,7 +31,7 @@ from .sandbox import Job, Level
 from .sandbox.tether import DiesWithParent
 from .seeds import Seeds
 from .student import Student
-from .subjects import Makers, budget_for, is_track, makers, submission, wants_torch, zygote_for
+from .subjects import Makers, budget_for, makers, submission, zygote_for
 
 ATTEMPTS = 2  # at one submission, when what goes wrong is ours
 BELT = 60.0  # seconds that a test may hold up a session beyond a submission's whole budget
@@ -91,9 +91,9 @@ def grade(
 
 
 def _grouped(sections: Sequence[Section]) -> list[list[Section]]:
-    """Sections that one zygote serves: those without torch do not carry its memory, tracks keep theirs."""
-    kinds = sorted({(is_track(section), wants_torch(section)) for section in sections})
-    return [[s for s in sections if (is_track(s), wants_torch(s)) == kind] for kind in kinds]
+    """Sections that one zygote serves: those without torch do not carry its memory."""
+    groups = [[s for s in sections if ("torch" in s.libraries) is torch] for torch in (False, True)]
+    return [group for group in groups if group]
 
 
 class _Grading:

@@ -41,15 +41,10 @@ def wants_torch(section: Section) -> bool:
     return "torch" in section.libraries
 
 
-def is_track(section: Section) -> bool:
-    """Whether the section is a kernel track, whose workers keep the memory that they have: page faults are no kernel's."""
-    return section.number.endswith("k")
-
-
 def zygote_for(sections: Sequence[Section], level: sandbox.Level = "strict") -> Zygote:
     """Start a zygote that is warm for all of these sections, at a level of isolation."""
     modules = {name for section in sections for name in imports.allowed(section) if name != "__future__"}
-    return Zygote(any(map(wants_torch, sections)), modules, level, steady=any(map(is_track, sections)))
+    return Zygote(any(map(wants_torch, sections)), modules, level)
 
 
 def submission(section: Section, sources: dict[str, bytes]) -> Files:
