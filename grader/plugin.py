@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .speed import Speed
     from .student import Student
     from .subject import Subject
+    from .training import Training
 
 SUBJECT: pytest.StashKey[Subject] = pytest.StashKey()
 SUBJECTS_BY_FOLDER: pytest.StashKey[dict[Path, Subject]] = pytest.StashKey()
@@ -32,6 +33,7 @@ SINK: pytest.StashKey[Callable[[TestOutcome], None]] = pytest.StashKey()
 EARNED = pytest.StashKey[float]()
 LEADERBOARD: pytest.StashKey[dict[str, tuple[str, float, str]]] = pytest.StashKey()
 REPORTED = pytest.StashKey[Any]()
+TOLD = pytest.StashKey[list[str]]()
 OUTCOME: pytest.StashKey[TestOutcome] = pytest.StashKey()
 
 HIDDEN_SUITE = "test_hidden.py"
@@ -75,6 +77,21 @@ def kernel(request: pytest.FixtureRequest) -> Look:
     if found is None:
         raise AskedWrongly("Kernels are measured in the kernel tracks, not here.")
     return found
+
+
+@pytest.fixture
+def training(request: pytest.FixtureRequest) -> Training:
+    """Has the student's code train in a worker of its own, on digits made unknown. Hidden suites only."""
+    found = _subject(request.node).training
+    if found is None:
+        raise AskedWrongly("Trainings are run when a submission is graded, not here.")
+    return found
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Keep a sentence with the outcome, whether the test passes or fails: what was measured, and with what."""
+    return request.node.stash.setdefault(TOLD, []).append
 
 
 @pytest.fixture
@@ -257,7 +274,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for layer in _layers(item):
             for name in STALE:
                 vars(layer).pop(name, None)
-    for key in (EARNED, REPORTED, OUTCOME):
+    for key in (EARNED, REPORTED, TOLD, OUTCOME):
         if key in item.stash:
             del item.stash[key]
     subject = item.config.stash.get(SUBJECT, None)
@@ -317,7 +334,7 @@ def _success(item: pytest.Item, test: PlannedTest, report: Any) -> TestOutcome:
     if subject is not None and subject.kernel is not None:
         measured = subject.kernel.told
         item.config.stash[LEADERBOARD].update({entry[0]: entry for entry in subject.kernel.board})
-    told = [complaint or partly, _keep_leaderboard(item, test), *measured]
+    told = [complaint or partly, _keep_leaderboard(item, test), *measured, *item.stash.get(TOLD, [])]
     return _outcome(
         test,
         "passed" if share == 1.0 else "failed",
@@ -340,7 +357,8 @@ def _failure(item: pytest.Item, test: PlannedTest, error: BaseException, report:
     diagnosis = ""
     if told.status == "failed" and not told.unwritten and subject is not None and subject.student.transcript:
         diagnosis = subject.diagnose(test.name, subject.student.transcript)
-    return _outcome(test, told.status, share=share, seconds=report.duration, message=told.message, diagnosis=diagnosis)
+    message = "\n".join([told.message, *item.stash.get(TOLD, [])])
+    return _outcome(test, told.status, share=share, seconds=report.duration, message=message, diagnosis=diagnosis)
 
 
 def _keep_leaderboard(item: pytest.Item, test: PlannedTest) -> str:

@@ -18,6 +18,8 @@ from .student import Files, LocalTransport, Step, Student
 from .subject import Subject
 from .subjects import Makers, makers
 
+SHIPPED_LIMIT = 200_000  # bytes of one transcript; what is larger is not worth its place in every student's install
+
 Known = dict[str, list[tuple[str, int, list[Step]]]]
 
 
@@ -45,7 +47,7 @@ def _visit(made: Makers, files: Files, says: str, known: Known) -> session.Visit
 
     def heard(outcome: TestOutcome) -> bool:
         transcript = student.transcript
-        if outcome.status == "failed" and transcript:
+        if outcome.status == "failed" and transcript and _bytes(transcript) <= SHIPPED_LIMIT:
             if not reference.loaded():
                 reference.load(made.reference_files, 0)
             differs = replay(reference, transcript)
@@ -54,6 +56,11 @@ def _visit(made: Makers, files: Files, says: str, known: Known) -> session.Visit
         return True
 
     return session.Visit(Subject(made.section.slug, student, made.seeds), heard=heard)
+
+
+def _bytes(transcript: list[Step]) -> int:
+    """How much a transcript takes, leaving out the few bytes of functions that were passed in."""
+    return sum(len(part) for step in transcript for part in (*step.question, *step.answer))
 
 
 def write_wrong_outputs(section: Section) -> Path:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from . import codec, worker
 from .errors import NnkitError, OurFault, ProtocolError, WorkerEnded
 
-TRANSCRIPT_LIMIT = 8 << 20
+TRANSCRIPT_LIMIT = 16 << 20
 TEXT_LIMIT = worker.TEXT_LIMIT
 ITERATION_LIMIT = 100_000
 NOT_RAISED = {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "StopAsyncIteration"}
@@ -635,6 +635,14 @@ class Tools:
         """Return the value of a handle called with tensors, and the gradient of its sum for each."""
         call = Callee(self._student, "gradients_of", ["tool", "gradients_of"])
         return call(function, arguments)  # type: ignore[no-any-return]
+
+    def network_of(self, sizes: list[int], **options: Any) -> Handle:
+        """Return a handle of a small float64 network of ours, to train and measure quickly."""
+        return Callee(self._student, "network_of", ["tool", "network_of"])(sizes, **options)  # type: ignore[no-any-return]
+
+    def shapes_of(self, handle: Handle) -> list[list[Any]]:
+        """Return name and shape of every parameter of a module."""
+        return Callee(self._student, "shapes_of", ["tool", "shapes_of"])(handle)  # type: ignore[no-any-return]
 
 
 def _is_attribute(answer: Any) -> bool:

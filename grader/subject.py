@@ -12,6 +12,7 @@ from .student import Step, Student
 if TYPE_CHECKING:
     from .kernels.look import Look
     from .speed import Speed
+    from .training import Training
 
 Diagnose = Callable[[str, list[Step]], str]
 
@@ -33,6 +34,7 @@ class Subject:
         speed: compares processor time; hidden suites only.
         kernel: measures speed and memory of kernels.
         diagnose: names the known mistake that a test's transcript looks like, or "".
+        training: has the code train in a worker of its own; hidden suites only.
     """
 
     slug: str
@@ -42,6 +44,7 @@ class Subject:
     speed: Speed | None = None
     kernel: Look | None = None
     diagnose: Diagnose = field(default=no_diagnosis)
+    training: Training | None = None
 
     def begin(self, suite: str, test: str) -> None:
         """Start a test: nothing of the one before is left."""

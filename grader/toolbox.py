@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,12 @@ def tool(name: str) -> Callable[..., Any]:
     Raises:
         ValueError: there is no such tool.
     """
-    tools: dict[str, Callable[..., Any]] = {"optimizer_of": optimizer_of, "gradients_of": gradients_of}
+    tools: dict[str, Callable[..., Any]] = {
+        "optimizer_of": optimizer_of,
+        "gradients_of": gradients_of,
+        "network_of": network_of,
+        "shapes_of": shapes_of,
+    }
     if name not in tools:
         raise ValueError(f"there is no tool {name!r}; there are {', '.join(tools)}")
     return tools[name]
@@ -51,3 +57,22 @@ def gradients_of(function: Callable[..., Any], arguments: list[Any]) -> tuple[An
     value.sum().backward()
     gradients = [leaf.grad if isinstance(leaf, torch.Tensor) and leaf.requires_grad else None for leaf in leaves]
     return value.detach(), gradients
+
+
+def network_of(sizes: list[int], *, dropout: float = 0.0) -> object:
+    """Return a small network in float64, Linear, ReLU, Dropout, ..., Linear: what trains and measures takes any.
+
+    Args:
+        sizes: of the input and of every layer's output.
+        dropout: share that every Dropout drops.
+    """
+    torch: Any = sys.modules["torch"]
+    parts: list[Any] = [torch.nn.Flatten()]
+    for n_in, n_out in itertools.pairwise(sizes):
+        parts += [torch.nn.Linear(n_in, n_out, dtype=torch.float64), torch.nn.ReLU(), torch.nn.Dropout(dropout)]
+    return torch.nn.Sequential(*parts[:-2])
+
+
+def shapes_of(module: Any) -> list[list[Any]]:
+    """Return name and shape of every parameter of a module that the student's code made, in its order."""
+    return [[name, list(parameter.shape)] for name, parameter in module.named_parameters()]
