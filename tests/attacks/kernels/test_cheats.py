@@ -12,7 +12,7 @@ from nnkit.grader.kernels.kernel import Kernel
 from nnkit.grader.processes import Patience, Zygote
 from nnkit.grader.remote import Budget, RemoteTransport
 from nnkit.grader.sandbox import Ceilings
-from nnkit.grader.student import CannotLoad, Files, Student
+from nnkit.grader.student import Files, Student
 
 HERE = Path(__file__).parent
 CHEATS = sorted((HERE / "cheats").glob("*.py"))
@@ -83,8 +83,7 @@ def test_a_cheat_gains_nothing(climb, path):
     with pytest.raises(Exception) as caught:  # noqa: PT011 - which one, is looked at below
         climb(path.read_text())
     wrong = isinstance(caught.value, Mismatch)
-    assert wrong == (end == "wrong"), caught.value
-    assert wrong or isinstance(caught.value, CannotLoad | Exception)
+    assert ("wrong" if wrong else "stopped") in end, caught.value
 
 
 def test_the_catalogue_is_covered():

@@ -1,6 +1,6 @@
 """Sends an answer by itself, with the right nonce, before it has computed anything."""
 # catalogue: 10, 40, prototype 3
-# comes to: wrong
+# comes to: wrong or stopped
 
 from tools import *
 
