@@ -287,11 +287,31 @@ def loops_over_images(x, w, b, stride=1, padding=0):
 edit(
     "dx_assigns",
     "conv2d_backward",
-    says="Windows overlap: each one adds to the gradient of a pixel. You let the last one overwrite what was there.",
+    says="Windows overlap: every entry of the kernel adds to the gradients of the pixels it has seen. You let the last one overwrite what was there.",
     killed_by=["29.H2"],
     old="] += np.moveaxis",
     new="] = np.moveaxis",
 )
+
+
+@mistake(
+    "conv2d_backward",
+    says="Windows overlap, and a pixel collects from all that contain it. In your dx each window overwrites what the one before has brought.",
+    killed_by=["29.H2"],
+)
+def dx_of_the_last_window(upstream, x, w, stride=1, padding=0):
+    windows = _padded_windows(x, w, stride, padding)
+    (n, channels, oh, ow), (kh, kw) = windows.shape[:4], w.shape[2:]
+    _refuse_other_shape(upstream, (n, len(w), oh, ow))
+    height, width = x.shape[2:]
+    dx = np.zeros((n, channels, height + 2 * padding, width + 2 * padding), upstream.dtype)
+    for i, j in np.ndindex(oh, ow):
+        window = np.s_[:, :, i * stride : i * stride + kh, j * stride : j * stride + kw]
+        dx[window] = np.tensordot(upstream[:, :, i, j], w, axes=(1, 0))
+    dw = np.tensordot(upstream, windows, axes=((0, 2, 3), (0, 2, 3)))
+    return dx[:, :, padding : padding + height, padding : padding + width], dw, upstream.sum(axis=(0, 2, 3))
+
+
 edit(
     "dx_uncropped",
     "conv2d_backward",
@@ -327,11 +347,32 @@ edit(
 edit(
     "dx_without_stride",
     "conv2d_backward",
-    says="On the way back the windows stand as far apart as on the way forth: position (i, j) begins at pixel (s i, s j).",
+    says="For dw you took the stride into account, for dx you did not: there, too, position (i, j) begins at pixel (s i, s j).",
     killed_by=["29.H2", "29.H15"],
     old="i : i + stride * oh : stride, j : j + stride * ow : stride",
     new="i : i + oh, j : j + ow",
 )
+
+
+@mistake(
+    "conv2d_backward",
+    says="The stride is missing on the way back, for dw and for dx: the window of position (i, j) begins at pixel (s i, s j).",
+    killed_by=["29.H2", "29.H13"],
+)
+def backward_without_stride(upstream, x, w, stride=1, padding=0):
+    windows = _padded_windows(x, w, stride, padding)
+    (n, channels, oh, ow), (kh, kw) = windows.shape[:4], w.shape[2:]
+    _refuse_other_shape(upstream, (n, len(w), oh, ow))
+    near = _padded_windows(x, w, 1, padding)[:, :, :oh, :ow]
+    height, width = x.shape[2:]
+    dx = np.zeros((n, channels, height + 2 * padding, width + 2 * padding), upstream.dtype)
+    for i, j in np.ndindex(kh, kw):
+        share = np.tensordot(upstream, w[:, :, i, j], axes=(1, 0))
+        dx[:, :, i : i + oh, j : j + ow] += np.moveaxis(share, 3, 1)
+    dw = np.tensordot(upstream, near, axes=((0, 2, 3), (0, 2, 3)))
+    return dx[:, :, padding : padding + height, padding : padding + width], dw, upstream.sum(axis=(0, 2, 3))
+
+
 edit(
     "db_mean",
     "conv2d_backward",
