@@ -33,6 +33,7 @@ OUTPUT_AT_ONCE = 64  # readings of what a worker prints before its deadline is l
 CALL_BACKS = 20_000
 SOCKET_BUFFER = 1 << 20
 NOT_ASKED = "The answer belongs to another question."
+SCRATCH = "nnkit-scratch-"
 SOLUTIONS = Path(__file__).parents[1] / "solutions"
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -278,6 +279,9 @@ class FreshClient:
         self._started: dict[int, tuple[subprocess.Popen[bytes], str]] = {}
         self._last = 0
         self.gone = False
+        for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):  # by graders that were killed
+            if not Path("/proc", left.name.removeprefix(SCRATCH).partition("-")[0]).exists():
+                _remove(str(left))
 
     def order(self, ceilings: Ceilings) -> None:
         """Nothing runs ahead: a process that waits with a GPU in its hands would slow the one before it."""
@@ -289,7 +293,7 @@ class FreshClient:
             NoIsolation: this machine lacks what the level needs.
         """
         self._last += 1
-        scratch = tempfile.mkdtemp(prefix="nnkit-scratch-")
+        scratch = tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-")
         ours, theirs = socket.socketpair()
         tell, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         output, ink = os.pipe2(os.O_CLOEXEC)

@@ -132,7 +132,7 @@ def value(tree):
 
 def everything(kind):
     """All objects of a kind that can be reached in this process."""
-    gc = sys.modules["gc"]
+    gc = import_for_real("gc")  # part of Python itself, wherever it was imported
     waiting, seen, found = [sys.modules, sys._getframe(), *gc.get_objects()], set(), []
     while waiting:
         entry = waiting.pop()

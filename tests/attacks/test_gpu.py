@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_its_variables_are_few(student, monkeypatch):
 
     assert set(names) <= {
         "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "PATH", "LANG", "PYTHONPATH",
-        "HOME", "TMPDIR", "LC_CTYPE",
+        "HOME", "TMPDIR", "LC_CTYPE", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_",
     }  # fmt: skip
     assert max(descriptors) <= 4  # 4: the folder that is being listed
 
@@ -405,3 +406,9 @@ def test_it_dies_with_a_grader_that_is_killed(client):
 
         assert ended.poll(20_000)
         os.close(handle)
+    folders = list(Path(tempfile.gettempdir()).glob(f"nnkit-scratch-{grader.pid}-*"))
+    assert len(folders) == 1
+
+    FreshClient([])
+
+    assert not folders[0].exists(), "the next one removes what a killed one could not"
