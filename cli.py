@@ -119,6 +119,9 @@ app = typer.Typer(
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of text; docs/json.md describes it.")
 ]
+Gpu = Annotated[
+    bool, typer.Option("--gpu", help="Say which levels of kernels can be graded here, and why others are skipped.")
+]
 SectionName = Annotated[str, typer.Argument(metavar="SECTION", help='A section: its number or name, "13" or "relu".')]
 
 
@@ -182,12 +185,14 @@ def check(
     pdb: Annotated[
         bool, typer.Option("--pdb", help="Stop in the debugger at a failure. Nothing guards this process.")
     ] = False,
+    gpu: Gpu = False,
     json: Json = False,
 ) -> None:
     """Run a section's visible tests on your code."""
     from .grader import check as checking
     from .grader.report import terminal
 
+    _tell_levels(gpu)
     if pdb and json:
         raise AskedWrongly("--pdb and --json do not go together: the debugger needs the terminal. Leave one out.")
     here, wanted = Path.cwd(), checking.sections(sections or [], Path.cwd())
@@ -273,6 +278,7 @@ def grade(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write results.json, results.jsonl and grades.csv there.")
     ] = None,
+    gpu: Gpu = False,
     json: Json = False,
 ) -> None:
     """Grade a folder of submissions on the visible and the hidden tests."""
@@ -281,6 +287,7 @@ def grade(
     from .grader import grade as grading
     from .grader.report import terminal
 
+    _tell_levels(gpu)
     graded = grading.grade_folder(
         folder,
         section or [],
@@ -350,6 +357,16 @@ def validate(
     elif table is not None:
         _complain(f"{table} is left as it was: a table is written when every proof holds.")
     raise typer.Exit(0 if holds else 1)
+
+
+def _tell_levels(wanted: bool) -> None:
+    """Say which levels of kernels there are here, and hold that those are which NNKIT_REQUIRE names."""
+    if wanted or os.environ.get("NNKIT_REQUIRE"):
+        from .grader.kernels import levels
+
+        levels.needs()
+        for line in levels.told() if wanted else ():
+            _complain(line)
 
 
 def _print_json(command: str, results: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from ..student import Student
 from . import machine, memory
 from .ladder import Rung, Standing, better, growth, rungs, words, worse
 from .look import Draw, Look, Run
-from .race import ALL, Case, Defences, Race, estimate
+from .race import ALL, Case, Defences, Inconclusive, Race, estimate
 from .sides import Side, own_core
 
 ATTEMPTS = 2  # a verdict that is not the best one is reached twice, in fresh workers
@@ -95,19 +95,19 @@ class Kernel(Look):
 
     def _attempts(self, run: Run, cases: Sequence[Case], small: Case, ladder: Sequence[Rung]) -> Standing:
         found: Standing | None = None
-        alarm: TooSlow | None = None
+        failure: TooSlow | Inconclusive | None = None
         for _ in range(ATTEMPTS):
             try:
                 standing = self._attempt(run, cases, small, ladder)
-            except TooSlow as error:  # it waits more than it works: once may be this machine
-                alarm = error
+            except (TooSlow, Inconclusive) as error:  # once may be this machine
+                failure = error
                 continue
             found = standing if found is None else better(found, standing)
             if found.rung == ladder[0]:
                 break
-        if found is None:
-            assert alarm is not None
-            raise alarm
+        if found is None or (isinstance(failure, Inconclusive) and found.rung != ladder[0]):
+            assert failure is not None
+            raise failure
         return found
 
     def _attempt(

@@ -32,7 +32,7 @@ CONV = {
     "pixel_products": ("silver", "silver"),
     "tensordot": ("silver", "gold"),
     "taps": ("gold", "gold"),
-    "einsum_planned": ("gold", "gold"),
+    "einsum_planned": ("silver", "silver"),
     "im2col": ("gold", "gold"),
     "reference": ("gold", "gold"),
 }

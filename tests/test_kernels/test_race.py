@@ -160,6 +160,26 @@ def test_a_reference_that_is_far_from_its_best_decides_nothing(race_of, toy, mon
         race.standing()
 
 
+def test_an_unsteady_machine_is_tried_once_more(kernel_of, toy, monkeypatch):
+    """One comparison that decides nothing is repeated; a lower rung beside it is not taken for the truth"""
+    kernel, ladder = kernel_of(toy.product), toy.rungs
+    for second, ends in ((ladder[0], False), (ladder[1], True)):
+        tries = iter([Inconclusive("busy"), Standing("it", second, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9)])
+
+        def attempt(*_args, tries=tries):
+            found = next(tries)
+            if isinstance(found, Inconclusive):
+                raise found
+            return found
+
+        monkeypatch.setattr(kernel, "_attempt", attempt)
+        if ends:
+            with pytest.raises(Inconclusive):
+                kernel.climb(toy.run, [toy.case], toy.small, toy.table, lambda _share: None)
+        else:
+            kernel.climb(toy.run, [toy.case], toy.small, toy.table, lambda _share: None)
+
+
 def test_inconclusive_is_our_fault():
     """So a test that ends so is told as unknown, is tried again, and costs no points"""
     assert issubclass(Inconclusive, OurFault)

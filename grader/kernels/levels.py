@@ -1,0 +1,56 @@
+"""What of a kernel can be graded on this machine, each level by its name, and why the others cannot."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import AskedWrongly
+from . import aot
+
+DRIVER = Path("/proc/driver/nvidia/version")
+REQUIRE = "NNKIT_REQUIRE"
+LEVELS = ("cpu-time", "memory", "triton-interpret", "triton-compile", "gpu-time")
+
+
+def missing() -> dict[str, str]:
+    """{level: why it cannot be had here, or ""}. Nothing is started or imported for it."""
+    elsewhere = "" if sys.platform == "linux" else "the clock and the memory of another process are read on Linux only"
+    return {
+        "cpu-time": elsewhere,
+        "memory": elsewhere,
+        "triton-interpret": aot.missing(),
+        "triton-compile": aot.missing(),
+        "gpu-time": _no_gpu(),
+    }
+
+
+def _no_gpu() -> str:
+    if not DRIVER.exists():
+        return "no CUDA device: no NVIDIA driver is loaded"
+    if not any(Path("/dev").glob("nvidia[0-9]*")):
+        return "no CUDA device: the driver sees none"
+    return "timing on a GPU is not part of this version (docs/kernels.md)"
+
+
+def needs(environment: Mapping[str, str] = os.environ) -> None:
+    """Hold that every level named in NNKIT_REQUIRE can be had: a machine that is meant to grade it must not skip it.
+
+    Raises:
+        AskedWrongly: one cannot, or there is none of that name.
+    """
+    reasons = missing()
+    for name in filter(None, environment.get(REQUIRE, "").replace(",", " ").split()):
+        if name not in reasons:
+            raise AskedWrongly(f"{REQUIRE} names {name!r}; there are {', '.join(LEVELS)}.")
+        if reasons[name]:
+            raise AskedWrongly(f"{REQUIRE} asks for {name}, which cannot be had here: {reasons[name]}.")
+
+
+def told() -> list[str]:
+    """One line for each level: whether it can be had here, and where the points of the others are."""
+    reasons = missing()
+    lines = [f"{name}: {f'skipped ({why})' if why else 'here'}" for name, why in reasons.items()]
+    return [*lines, "What is skipped costs no points: all of them are given by the levels that are here."]
