@@ -331,7 +331,9 @@ class Student:
         try:
             head, buffers = self._transport.load(self._files, self._load_seed)
             match codec.Decoder().value(head, buffers):
-                case [str("value"), dict(names), None] if all(type(word) is str for pair in names.items() for word in pair):
+                case [str("value"), dict(names), None] if all(
+                    type(word) is str for pair in names.items() for word in pair
+                ):
                     self._names = names
                     return names
                 case [str("error"), str(type_name), list(bases), str(text), list(frames), None]:
@@ -371,7 +373,9 @@ class Student:
     def _ask(self, question: list[Any], name: str = "", fits: Callable[[Any], bool] = lambda _value: True) -> Any:
         __tracebackhide__ = True
         if self._asking and self._given:
-            raise StudentError("A function of the test's was called with an object; it takes numbers, texts and arrays.")
+            raise StudentError(
+                "A function of the test's was called with an object; it takes numbers, texts and arrays."
+            )
         if self._asking:
             raise OurFault("A function that a test passed to the student's code asks the student's code in turn.")
         self._loaded()
@@ -512,7 +516,9 @@ class _Backs:
             return None
         self.student._given = False
         match codec.Decoder(self._take_over).value(head, buffers):
-            case [str("back"), int(number), list(arguments), dict(options)] if 0 <= number < len(self.student._functions):
+            case [str("back"), int(number), list(arguments), dict(options)] if (
+                0 <= number < len(self.student._functions)
+            ):
                 function = self.student._functions[number]
             case _:
                 raise ProtocolError("not a call of the test's")

@@ -103,7 +103,9 @@ class Makers:
         student = Student(self._place(), files, self.section.may_change)
         diagnose = self.diagnosis if self._diagnosing else no_diagnosis
         speed, kernel = Speed(lambda: self._sides(student)), Kernel(student, lambda: self._fresh_pair(files))
-        return Subject(self.section.slug, student, self.seeds, self._reference, speed, kernel, diagnose, self._training(student))
+        return Subject(
+            self.section.slug, student, self.seeds, self._reference, speed, kernel, diagnose, self._training(student)
+        )
 
     def order_next(self) -> None:
         """Have the next subject's worker made while the present one is tested."""
