@@ -190,6 +190,7 @@ def check(
 ) -> None:
     """Run a section's visible tests on your code."""
     from .grader import check as checking
+    from .grader import workspace
     from .grader.report import terminal
 
     _tell_levels(gpu)
@@ -206,6 +207,9 @@ def check(
         else:
             following = None if wrong else checking.following(wanted, here)
             typer.echo(terminal.checked(results, following), color=True)  # what is coloured, terminal.py has decided
+    for section in wanted if gpu else ():
+        if section.number.endswith("k"):
+            _tell_gpu_file(section.number, workspace.find(section, here))
     for sentence in wrong:
         _complain(sentence)
     raise typer.Exit(max([*codes, *(AskedWrongly.exit_code for _ in wrong)]))
@@ -367,6 +371,14 @@ def _tell_levels(wanted: bool) -> None:
         levels.needs()
         for line in levels.told() if wanted else ():
             _complain(line)
+
+
+def _tell_gpu_file(number: str, file: Path) -> None:
+    """Say what a student's own file for a GPU computes under Triton's interpreter."""
+    from .grader.kernels import interpreted
+
+    for line in interpreted.examine(file, interpreted.questions_of(number)):
+        _complain(line)
 
 
 def _print_json(command: str, results: list[dict[str, Any]]) -> None:
