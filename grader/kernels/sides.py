@@ -19,6 +19,7 @@ from ..student import Student, StudentError
 from .look import Run
 
 STOP_SECONDS = 10.0  # for a process to be stopped; it takes microseconds unless the kernel is in trouble
+CLAIM = "nnkit-timing-core"  # name of the sockets that say which cores are in use
 STOPPED = {"T", "t", "Z", "X"}  # states of a thread that runs no more
 
 
@@ -144,7 +145,7 @@ def own_core() -> Iterator[int | None]:
         for core in cores:
             claim = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             try:
-                claim.bind(f"\0nnkit-timing-core-{core}")  # a name that ends with the process
+                claim.bind(f"\0{CLAIM}-{core}")  # a name that ends with the process
             except OSError:
                 continue
             yield core
