@@ -222,6 +222,8 @@ class Encoder:
         name = str(value.dtype).removeprefix("torch.")
         if name not in TENSOR_DTYPES or str(value.layout) != "torch.strided":
             raise Unfit(f"a tensor of dtype {name} and layout {value.layout}; expected a dense one of numbers")
+        if value.device.type == "meta":
+            raise Unfit("a tensor on the device meta, which holds no numbers; move it to the CPU")
         self._room(value.numel() * value.element_size(), book=False)
         shape = self._shape(tuple(value.shape))
         plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
