@@ -8,7 +8,7 @@ student's machine there is no catalogue: the answers of the mistakes to the visi
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from . import codec
 from .errors import OurFault, ProtocolError, WorkerEnded
-from .mistakes import Mistake
+from .mistakes import Mistake, reach
 from .student import Files, Step, Transport
 from .subject import Diagnose
 
@@ -179,6 +179,7 @@ class Diagnosis:
         self._reference, self._mistakes = reference, mistakes
         self._open, self._keep = open_transport, keep
         self._places: dict[str, Transport] = {}
+        self._reach = reach(reference.sources[f"{reference.main}.py"].decode("utf-8"))
 
     def __call__(self, _test: str, transcript: list[Step]) -> str:
         """Return the sentence of the one mistake that answers as this transcript does, or ""."""
@@ -188,11 +189,17 @@ class Diagnosis:
                 return ""  # the answers are right, so no mistake of ours explains the failure
             # Most mistakes fall away at the first telling step, which often can be asked by itself.
             telling = transcript[different]
-            alone = self.matching([telling]) if _stands_alone(telling) else self._mistakes
+            among = self._reached(transcript[: different + 1])
+            alone = self.matching([telling], among) if _stands_alone(telling) else among
             left = self.matching(transcript, alone)
         except (WorkerEnded, OurFault):
             return ""  # a help that fails must not fail the test as well
         return left[0].says if len(left) == 1 and left[0].not_nameable is None else ""
+
+    def _reached(self, transcript: Sequence[Step]) -> list[Mistake]:
+        """The mistakes whose code these questions can come to; all others answer them as the reference does."""
+        names = reached(transcript, self._reach)
+        return [wrong for wrong in self._mistakes if wrong.target in names]
 
     def matching(self, transcript: list[Step], among: Sequence[Mistake] | None = None) -> list[Mistake]:
         """Every mistake that answers all questions as this transcript does."""
@@ -220,6 +227,27 @@ class Diagnosis:
         for place in self._places.values():
             place.close()
         self._places.clear()
+
+
+def reached(transcript: Sequence[Step], reach: Mapping[str, Collection[str]]) -> set[str]:
+    """The names at the top of a file whose code these questions can come to; what another one does makes no difference.
+
+    Args:
+        transcript: the questions.
+        reach: for every name at the top of the file, the names it can come to.
+    """
+    called = {name for step in transcript if (name := _called(decoded(step.question))) is not None}
+    return set().union(*(reach.get(name, {name}) for name in called))
+
+
+def _called(question: Any) -> str | None:
+    """The name in the student's file that a question begins with, if it names one."""
+    match question:
+        case ["fresh", _, inner]:
+            return _called(inner)
+        case ["call", ["name", str(name)], *_] | ["name", str(name)]:
+            return name
+    return None
 
 
 def _stands_alone(step: Step) -> bool:

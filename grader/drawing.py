@@ -78,4 +78,4 @@ def _drawn(digit: int, n: int, rng: np.random.Generator) -> Array:
     nearest = begin + share.clip(0, 1)[..., None] * along
     distance = np.sqrt(((pixels - nearest) ** 2).sum(-1)).min(1)
     ink = (1 - (distance - rng.uniform(0.028, 0.06, (n, 1))) / EDGE).clip(0, 1) * rng.uniform(0.75, 1, (n, 1))
-    return (ink * 255).round().astype(np.uint8).reshape(n, SIDE, SIDE)
+    return np.asarray((ink * 255).round().astype(np.uint8).reshape(n, SIDE, SIDE))

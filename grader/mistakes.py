@@ -69,6 +69,26 @@ def catalogue(mistakes: Path, reference: Path) -> list[Mistake]:
     return found
 
 
+def reach(source: str) -> dict[str, frozenset[str]]:
+    """For every function and class at the top of a module: the names there that it can come to, its own included.
+
+    Names that are put together while the program runs are not seen.
+    """
+    nodes = {node.name: node for node in ast.parse(source).body if isinstance(node, Definition)}
+    named = {
+        name: {found.id for found in ast.walk(node) if isinstance(found, ast.Name)} & nodes.keys()
+        for name, node in nodes.items()
+    }
+    known = {}
+    for name in nodes:
+        found, new = {name}, {name}
+        while new:
+            new = set().union(*(named[each] for each in new)) - found
+            found |= new
+        known[name] = frozenset(found)
+    return known
+
+
 class _Reader:
     """Reads one mistakes.py beside its reference."""
 

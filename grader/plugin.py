@@ -91,7 +91,8 @@ def training(request: pytest.FixtureRequest) -> Training:
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Keep a sentence with the outcome, whether the test passes or fails: what was measured, and with what."""
-    return request.node.stash.setdefault(TOLD, []).append
+    told: list[str] = request.node.stash.setdefault(TOLD, [])
+    return told.append
 
 
 @pytest.fixture

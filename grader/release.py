@@ -5,14 +5,16 @@ Wrong answers only, never code: with them a student's own machine can say which 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from . import session
 from .course import Section
 from .diagnosis import decoded as decoded_frame
-from .diagnosis import mutant_files, read_shipped, replay, same, same_answer, write_shipped
+from .diagnosis import mutant_files, reached, read_shipped, replay, same, same_answer, write_shipped
 from .errors import OurFault
-from .results import TestOutcome
+from .mistakes import reach
+from .results import PlannedTest, TestOutcome
 from .seeds import Seeds
 from .student import Files, LocalTransport, Step, Student
 from .subject import Subject
@@ -31,14 +33,38 @@ def wrong_outputs(section: Section) -> Known:
     """
     known: Known = {}
     with makers(section, Seeds(b""), None, diagnosing=False) as made:
+        reaches = _reaches(made, section)
         visits = []
         for wrong in made.mistakes:
             # What cannot be named goes along without a sentence: an output like it has no other mistake's name either.
             says = wrong.says if wrong.not_nameable is None else ""
             visits.append(_visit(made, mutant_files(made.reference_files, wrong), says, known))
+            visits[-1].wants = _coming_to(wrong.target, reaches)
         if visits:
             session.run([section.visible_suite], visits, points=1.0)
     return known
+
+
+def _reaches(made: Makers, section: Section) -> dict[str, set[str]]:
+    """By visible test, the names of the reference that it comes to: what is wrong elsewhere does not concern it."""
+    found: dict[str, set[str]] = {}
+    visit = _visit(made, made.reference_files, "", {})
+    known = reach(section.reference.read_text("utf-8"))
+
+    def heard(outcome: TestOutcome) -> bool:
+        transcript = visit.subject.student.transcript
+        if transcript:
+            found[outcome.name] = reached(transcript, known)
+        return True
+
+    visit.heard = heard
+    session.run([section.visible_suite], [visit], points=1.0)
+    return found
+
+
+def _coming_to(target: str, reaches: dict[str, set[str]]) -> Callable[[PlannedTest], bool]:
+    """Which tests come to a name."""
+    return lambda test: target in reaches.get(test.name, {target})
 
 
 def _visit(made: Makers, files: Files, says: str, known: Known) -> session.Visit:

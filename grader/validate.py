@@ -23,14 +23,14 @@ import platformdirs
 
 from . import course, data, inspection, release, session
 from .course import Section
-from .diagnosis import mutant_files
+from .diagnosis import mutant_files, reached
 from .errors import AskedWrongly, NnkitError
-from .mistakes import Mistake
+from .mistakes import Mistake, reach
 from .mutants import Generic, generic
 from .processes import ONE_THREAD
 from .results import PlannedTest, TestOutcome
 from .seeds import Seeds
-from .student import Files
+from .student import Files, Student
 from .subject import no_diagnosis
 from .subjects import Makers, makers, submission, zygote_for
 
@@ -216,6 +216,7 @@ class _Prover:
     task: Task
     findings: list[Finding]
     planned: list[PlannedTest] = field(default_factory=list)
+    reached: dict[str, set[str]] = field(default_factory=dict)  # by hidden test: names of the reference it comes to
     reference_seconds: float = 0.0
 
     def visits(self) -> Iterator[session.Visit]:
@@ -242,15 +243,21 @@ class _Prover:
 
     def _reference(self, seeds: list[Seeds]) -> Iterator[session.Visit]:
         wrong: list[str] = []
+        known = reach(self.made.section.reference.read_text("utf-8"))
         for number, each in enumerate(seeds):
+            visit = self._visit(self.made.reference_files, each)
 
-            def heard(outcome: TestOutcome, number: int = number) -> bool:
+            def heard(outcome: TestOutcome, number: int = number, student: Student = visit.subject.student) -> bool:
                 if outcome.status != "passed":
                     wrong.append(f"seed {number}: {outcome.name}: {outcome.message}")
+                transcript = student.transcript
+                if outcome.suite == "hidden" and transcript:
+                    self.reached[outcome.name] = reached(transcript, known)
                 return True
 
             start = _cpu()
-            yield self._visit(self.made.reference_files, each, heard=heard)
+            visit.heard = heard
+            yield visit
             if number == 0:
                 self.reference_seconds = _cpu() - start
         told = "; ".join(wrong[:3])
@@ -296,8 +303,13 @@ class _Prover:
         files = submission(section, {f"{section.slug}.py": mutant.source.encode()})
         dead: list[str] = []
         different: list[str] = []
-        # A whole training is for mistakes that name it: most of these mutants would go through all of it.
-        visit = self._visit(files, seeds, wants=lambda test: test.suite == "hidden" and TRAINING not in test.tags)
+
+        def wants(test: PlannedTest) -> bool:
+            """Tests that come to what is wrong. A whole training is for mistakes that name it: many of these change nothing."""
+            comes = mutant.target in self.reached.get(test.name, {mutant.target})
+            return test.suite == "hidden" and TRAINING not in test.tags and comes
+
+        visit = self._visit(files, seeds, wants=wants)
 
         def heard(outcome: TestOutcome) -> bool:
             if outcome.status != "passed":
