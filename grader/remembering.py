@@ -29,7 +29,7 @@ class Remembering:
     """
 
     def __init__(self, transport: Transport, room: int = ROOM) -> None:
-        self._transport, self._room = transport, room
+        self.transport, self._room = transport, room
         self._answers: OrderedDict[bytes, Frame] = OrderedDict()
         self._taken = 0
         self._path: bytes | None = None  # stands for the test's questions so far; None: this test is asked in earnest
@@ -38,21 +38,21 @@ class Remembering:
     @property
     def error(self) -> BaseException | None:
         """What the code raised in the last question."""
-        return self._transport.error
+        return self.transport.error
 
     def load(self, files: Files, seed: int) -> Frame:
         """Import the files; objects of a test under way are gone."""
         self._path, self._unasked = None, []
-        return self._transport.load(files, seed)
+        return self.transport.load(files, seed)
 
     def loaded(self) -> bool:
         """Whether the files are still there."""
-        return self._transport.loaded()
+        return self.transport.loaded()
 
     def close(self) -> None:
         """Let the process and the answers go."""
         self._answers.clear()
-        self._transport.close()
+        self.transport.close()
 
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         """Answer from memory or ask."""
@@ -85,8 +85,8 @@ class Remembering:
     def _in_earnest(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         unasked, self._unasked = self._unasked, []
         for earlier in unasked:
-            self._transport.ask(earlier, lambda _head, _buffers: None)
-        return self._transport.ask(question, call_back)
+            self.transport.ask(earlier, lambda _head, _buffers: None)
+        return self.transport.ask(question, call_back)
 
     def _keep(self, path: bytes, answer: Frame) -> None:
         if _size([answer[0], *answer[1]]) > LARGE:

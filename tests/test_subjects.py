@@ -71,7 +71,7 @@ def test_in_workers_with_a_client(section, client):
         subject.begin("hidden", "test_double")
 
         assert isinstance(subject.student.transport, RemoteTransport)
-        assert isinstance(subject.reference.transport, LocalTransport)
+        assert isinstance(subject.reference.transport.transport, LocalTransport)
         assert subject.student.double(np.ones(2)).tolist() == [2.0, 2.0]
         subject.student.close()
 
@@ -152,7 +152,7 @@ def test_a_torch_sections_reference_runs_in_a_worker(small_course, torch_zygote)
             subject = made.subject(files(section, b"import torch\ndef double(x): return 3.0 * x\n"))
             subject.begin("hidden", "test_double")
 
-            assert isinstance(subject.reference.transport, RemoteTransport)
+            assert isinstance(subject.reference.transport.transport, RemoteTransport)
             assert subject.student.double(3.0) == 9.0
             assert subject.reference.double(3.0) == 6.0
             assert subject.diagnose("test_double", subject.student.transcript) == "You tripled."
