@@ -241,6 +241,30 @@ def fetch_data(
 
 
 @app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
+def train(
+    *,
+    epochs: Annotated[int, typer.Option(metavar="N", help="How many epochs.")] = 10,
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed that your `run` gets.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The page; digits.html if not given.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train your network of section 38 on real digits, and write a page on which it reads what you draw."""
+    from .grader import train as training
+    from .grader.report import digits
+
+    found = training.train(Path.cwd(), epochs=epochs, seed=seed)
+    page = output or Path(training.PAGE)
+    try:
+        page.write_text(digits.page(found), encoding="utf-8")
+    except OSError as error:
+        raise AskedWrongly(f"{page} cannot be written ({error.strerror}); name another file with -o.") from None
+    told = f"{found.accuracy:.2%} of the test digits are read rightly. Open {page} in a browser, and draw one yourself."
+    show("train", [found], lambda _results: told, as_json=json)
+
+
+@app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
 def doctor(*, json: Json = False) -> None:
     """Try out what this machine offers: versions, every layer of isolation, and a few attacks on it."""
     from .grader import doctor as doctoring

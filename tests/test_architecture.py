@@ -15,8 +15,8 @@ ROOT = Path(nnkit.__file__).parent
 STOREYS = [
     "cli",
     "report.*",
-    "check doctor fetching grade validate",
-    "check_session course_table grading release",
+    "check doctor fetching grade train validate",
+    "check_session train_session course_table grading release",
     "session",
     "plugin",
     "local subjects",

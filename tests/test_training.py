@@ -1,0 +1,77 @@
+"""Digits made unknown, digits drawn anew, and what a diagnosis may leave out."""
+
+import numpy as np
+import pytest
+
+from nnkit.grader import data, drawing
+from nnkit.grader.mistakes import reach
+from nnkit.grader.training import SHAPES, Exam, Training
+
+
+def test_drawn_digits_are_the_same_for_one_seed_and_can_be_told_apart():
+    """Every image has ink and an empty rim; the nearest mean of its pixels names most digits"""
+    images, labels = drawing.digits(600, 1)
+    again, _ = drawing.digits.__wrapped__(600, 1)
+    others, other_labels = drawing.digits(200, 2)
+
+    np.testing.assert_array_equal(images, again)
+    assert images.shape == (600, 28, 28)
+    assert images.dtype == labels.dtype == np.uint8
+    assert set(labels) == set(range(10))
+    assert (images.reshape(600, -1).max(1) > 150).all()
+    assert images.mean() < 80
+    means = np.stack([images[labels == digit].mean(0).ravel() for digit in range(10)])
+    nearest = ((others.reshape(200, 1, -1) - means) ** 2).sum(-1).argmin(1)
+    assert (nearest == other_labels).mean() > 0.6
+    assert not np.array_equal(others, images[:200])
+
+
+@pytest.mark.parametrize("image", [False, True])
+def test_an_exam_hides_the_digits_and_keeps_them(image):
+    """Pixels and names are exchanged alike for training and test; each image keeps its own ink"""
+    digits = data.subset()
+    exam = Exam(digits, 5, image)
+    import gzip
+
+    shown, names = data.read_idx(gzip.decompress(exam.train_images)), data.read_idx(exam.train_labels)
+    images, labels = digits.train
+
+    assert sorted(shown.sum((1, 2))) == sorted(images.sum((1, 2)))
+    assert sorted(np.bincount(names)) == sorted(np.bincount(labels))
+    assert not np.array_equal(shown, images)
+    # a nearest-mean reader of what is shown reads the hidden test digits as it would have read the open ones
+    means = np.stack([shown[names == digit].mean(0) for digit in range(10)]).reshape(10, -1) / 255
+
+    def nearest(pixels):
+        flat = pixels.reshape(len(pixels), -1) * 0.3081 + 0.1307
+        return -((flat[:, None] - means) ** 2).sum(-1)
+
+    assert exam.accuracy(nearest) > 0.75
+    assert Exam(digits, 6, image).train_images != exam.train_images
+
+
+def test_weights_are_known_by_their_shapes():
+    """In whatever order and under whatever names they come; what is missing is said"""
+    rng = np.random.default_rng(0)
+    state = {f"x{k}": rng.standard_normal(shape) for k, shape in enumerate(reversed(SHAPES))}
+
+    assert [array.shape for array in Training.layers(state, SHAPES)] == SHAPES
+    images = rng.standard_normal((2, 1, 28, 28))
+    assert Training.logits_of(state)(images).shape == (2, 10)
+    state["x0"] = np.zeros(3)
+    with pytest.raises(AssertionError, match=r"no array of shape \(10,\)"):
+        Training.layers(state, SHAPES)
+
+
+def test_what_a_name_comes_to():
+    """Through functions, classes and constants' places; a name that is only like another one does not count"""
+    source = (
+        "def a(x):\n    return b(x)\n\nclass C:\n    def m(self):\n        return a(1)\n\n"
+        "def b(x):\n    return x\n\ndef d():\n    return C\n\ndef e():\n    return e.b\n"
+    )
+
+    found = reach(source)
+
+    assert found["a"] == {"a", "b"}
+    assert found["d"] == {"d", "C", "a", "b"}
+    assert found["e"] == {"e"}
