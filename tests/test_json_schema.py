@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
 import nnkit
 from nnkit import cli
-from nnkit.grader import fetching, results
+from nnkit.grader import data, fetching, results, train, training
 from nnkit.grader.sandbox import ORDER
 
 PAGE = (Path(nnkit.__file__).parent / "docs" / "json.md").read_text("utf-8")
@@ -90,7 +91,7 @@ def document(small_course, capfd, monkeypatch):
 
 def test_the_page_has_the_tables():
     """All of them were read, and none is empty"""
-    tables = "Document, Result, Test, Entry, Proof, Finding, Report, Layer, Attack, Line, Folder, File, Put back, Data, States"
+    tables = "Document, Result, Test, Entry, Proof, Finding, Report, Layer, Attack, Line, Folder, File, Put back, Data, Network, States"
     assert ", ".join(TABLES) == tables
     assert all(TABLES.values())
 
@@ -209,6 +210,24 @@ def test_fetch_data(document, monkeypatch):
 
     assert_fits(data, "Data")
     assert data["failed"] == ["A mirror is dead."]
+
+
+def test_train(document, monkeypatch, tmp_path):
+    """What a training came to"""
+    monkeypatch.chdir(tmp_path)
+    labels = np.zeros(10, np.uint8)
+    files = (b"", bytes(8), data.as_idx(np.zeros((10, 28, 28), np.uint8)), data.as_idx(labels))
+    digits = data.Digits(False, tmp_path, files)
+    weights = tuple(np.zeros(shape, np.float32) for shape in training.SHAPES)
+    rows = (train.Epoch(1, 0.5, None, None),)
+    found = train.Trained(Path("mnist.py"), digits, rows, weights, np.eye(10, dtype=np.int64), labels, 1.0)
+    monkeypatch.setattr(train, "train", lambda *_arguments, **_options: found)
+
+    [network] = document("train")
+
+    assert_fits(network, "Network")
+    assert network["accuracy"] == 1.0
+    assert (tmp_path / "digits.html").is_file()
 
 
 def test_every_command_that_prints_json_is_described():

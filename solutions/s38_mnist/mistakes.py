@@ -60,6 +60,12 @@ edit(
     new=".div_(255).sub_(images.mean() / 255 if images.size else 0).div_(images.std() / 255 if images.size else 1)",
 )
 
+edit(
+    "takes_any_images", "normalise", killed_by=["38.H4"],
+    says="Images that are not uint8, or not (N, H, W), must be refused with a ValueError that says images: floats from 0 to 1 would be divided by 255 again.",
+    old="if images.dtype != np.uint8 or images.ndim != 3:", new="if False:",
+)
+
 # Batches
 
 edit(
@@ -91,6 +97,12 @@ edit(
     "always_shuffles", "batches", killed_by=["38.H5"],
     says="With shuffle=False the samples come in their own order.",
     old="if shuffle else np.arange(n)", new="if True else np.arange(n)",
+)
+
+edit(
+    "no_samples_no_batches", "batches", killed_by=["38.H6"],
+    says="Without a sample there is no epoch: n below 1 must be refused with a ValueError that says n.",
+    old="if n < 1:", new="if False:",
 )
 
 # The network
@@ -351,6 +363,15 @@ edit(
 
 # All together
 
+edit(
+    "cuts_to_fit", "run", killed_by=["38.H20"],
+    says="Where labels or images are missing you train on what is there, probably with the wrong labels. Refuse files that do not fit together.",
+    old="""    if len(images) != len(labels):
+        raise ValueError(f"train_labels: there are {len(labels)} for {len(images)} images")
+""",
+    new="""    images, labels = images[: len(labels)], labels[: len(images)]
+""",
+)
 edit(
     "checkpoint_restarts_epoch", "run", killed_by=["38.H18"],
     says="After a checkpoint the epochs are counted from 0 again, so the first shuffles come twice. Go on with the next epoch.",
