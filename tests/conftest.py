@@ -1,10 +1,14 @@
 """What several test files need: a small course of one section that is in order, and ways to spoil it."""
 
 import os
+import signal
 import stat
 from pathlib import Path
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background; what the tests start is not
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FILES = {
     "exercises/s13_small/section.toml": """\
