@@ -238,3 +238,20 @@ def test_no_dearer_than_the_plain_loop(reference):
         seconds["plain"].append(os.times().user - begin)
 
     assert min(seconds["reference"]) <= 1.1 * min(seconds["plain"]), seconds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["tutorial_style", "by_hand", "functional"])
+def test_other_solutions(style):
+    """Correct code written in another way passes every test, the real run in a worker included"""
+    section = course.section("38")
+    found = []
+    with makers(section, Seeds(b"others"), None) as made:
+        made.digits = data.subset
+        source = (ROOT / "tests" / "solutions" / section.name / f"{style}.py").read_bytes()
+        subject = made.subject(submission(section, {"mnist.py": source}))
+        visit = session.Visit(subject, heard=lambda outcome: found.append(outcome) is None)
+        session.run([section.visible_suite, section.hidden_suite], [visit], points=80.0)
+
+    assert {(outcome.name, outcome.message) for outcome in found if outcome.status != "passed"} == set()
+    assert sum(outcome.score for outcome in found) == pytest.approx(80.0)
