@@ -101,10 +101,15 @@ class Digits:
         """Test images (N, 28, 28) and labels (N,), uint8, read-only."""
         return read_idx(self.files[2]), read_idx(self.files[3])
 
-    def __str__(self) -> str:
+    @property
+    def described(self) -> str:
+        """Which set it is and how large, without the place: that is nobody's business but the machine's owner's."""
         images, tests = len(self.files[1]) - 8, len(self.files[3]) - 8
         what = "the full set" if self.full else "the subset that comes with the course"
-        return f"{what} ({images:,} training and {tests:,} test images) in {self.place}"
+        return f"{what} ({images:,} training and {tests:,} test images)"
+
+    def __str__(self) -> str:
+        return f"{self.described} in {self.place}"
 
 
 def cache_folder() -> Path:

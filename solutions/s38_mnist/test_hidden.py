@@ -701,7 +701,7 @@ def test_real_digits(training, rng, set_score, tell):
         assert isinstance(made.result, dict), "run returns a dict"
         accuracy = exam.accuracy(training.logits_of(made.result.get("state_dict")))
         tell(
-            f"{accuracy:.2%} of the test digits after {epochs} epochs on {exam.digits}; {made.seconds:.1f} s of processor "
+            f"{accuracy:.2%} of the test digits after {epochs} epochs on {exam.digits.described}; {made.seconds:.1f} s of processor "
             f"time, the reference needs {training.seconds_an_epoch(exam):.1f} s for one epoch."
         )
         if accuracy >= goal:
