@@ -1,29 +1,66 @@
-"""Leads the reference of a section through both suites, again and again: `python lead.py SECTION local|graded COUNT`."""
+"""Leads the reference of a section through both suites, graded and in this process by turns: `python lead.py SECTION PAIRS`.
 
+Prints the processor time of every visit in milliseconds as JSON: {"graded": [...], "local": [...], "forking": per visit}.
+The machine's speed drifts by more than what is measured, so the two take turns in one session. What a suite itself
+measures is left out: that runs in workers of its own in both modes.
+"""
+
+import json
 import sys
+import time
+
+import psutil
 
 from nnkit.grader import course, session
 from nnkit.grader.seeds import Seeds
+from nnkit.grader.speed import Speed
 from nnkit.grader.subjects import makers, zygote_for
+
+WARM = 2  # pairs that are not counted
 
 
 def main():
-    """Run, with or without a zygote."""
-    section, mode, count = course.section(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    zygote = zygote_for([section]) if mode == "graded" else None
-    client = zygote.client() if zygote else None
-    with makers(section, Seeds(b"benchmark"), client) as made:
+    """Run, and print what each visit took."""
+    section, pairs = course.section(sys.argv[1]), int(sys.argv[2]) + WARM
+    Speed.at_most = lambda *_arguments, **_options: 0.0
+    zygote = zygote_for([section])
+    client = zygote.client()
+    spent = {"graded": [], "local": []}
+    seeds = Seeds(b"benchmark")
+    with makers(section, seeds, client) as graded, makers(section, seeds, None) as local:
 
         def visits():
-            for _ in range(count):
-                subject = made.subject(made.reference_files)
-                yield session.Visit(subject, done=lambda _, student=subject.student: student.close())
-                made.order_next()
+            for _ in range(pairs):
+                for name, made in (("graded", graded), ("local", local)):
+                    yield visit(made, spent[name])
 
+        warm = forking(zygote)
         session.run([section.visible_suite, section.hidden_suite], visits(), points=1.0)
-    if client:
-        client.close()
-        zygote.close()
+        forked = forking(zygote) - warm
+    client.close()
+    zygote.close()
+    milliseconds = {name: [1000 * seconds for seconds in found[WARM:]] for name, found in spent.items()}
+    print(json.dumps({**milliseconds, "forking": 1000 * forked / pairs}))
+
+
+def forking(zygote):
+    """Processor time of the zygote so far, in seconds; where there are namespaces, of the one inside of them."""
+    root = psutil.Process(zygote.pid)
+    return sum(sum(process.cpu_times()[:2]) for process in [root, *root.children()])
+
+
+def visit(made, spent):
+    """One visit of the reference, which adds the seconds that it took in this process and in its worker."""
+    begin = time.process_time()
+    subject = made.subject(made.reference_files)
+
+    def done(_):
+        worker = getattr(subject.student.transport, "_process", None)
+        subject.student.close()
+        spent.append(time.process_time() - begin + (worker.seconds if worker else 0.0))
+        made.order_next()
+
+    return session.Visit(subject, done=done)
 
 
 if __name__ == "__main__":
