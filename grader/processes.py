@@ -44,7 +44,7 @@ ONE_THREAD = {
 # By default glibc gives large blocks back to the system and gets them anew, page by page: a convolution of a
 # millisecond then takes ten, or not, as the calls before it happened to be. And every worker's time is measured.
 STEADY_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(256 << 20),  # zeros beyond that cost nothing until they are written to
+    "MALLOC_MMAP_THRESHOLD_": str(512 << 20),  # zeros beyond that cost nothing until they are written to
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
 }
 
