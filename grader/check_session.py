@@ -74,7 +74,7 @@ def run(order: dict[str, Any], channel: _Channel) -> None:
     section = course.section(order["section"])
     skip = set(order["skip"])
     file = Path(order["file"])
-    static = imports.check(local.read_sources(file), section)
+    static = imports.check(local.sources_of(file, section), section)
     subject = local.subject_of(file, section, _Told(channel))
 
     def plan(tests: list[PlannedTest]) -> None:

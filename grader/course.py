@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 from .errors import CourseError, NoSolutions, UnknownSection
 
-FOLDER = re.compile(r"s(\d\d)(k?)_([a-z][a-z0-9_]*)")
-NUMBER = re.compile(r"0?[1-9]\d?k?")  # what section.toml writes: "9" or "09", "13", "29k"
+FOLDER = re.compile(r"s(\d\d)([a-z]?)_([a-z][a-z0-9_]*)")
+NUMBER = re.compile(r"0?[1-9]\d?[a-z]?")  # what section.toml writes: "9" or "09", "13", "29k"
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 HINTS = 3
 
@@ -49,6 +49,8 @@ class Section:
     forbidden: tuple[str, ...] = ()  # dotted names, in full
     given: tuple[str, ...] = ()  # helpers that the stub carries ready-made
     may_change: tuple[str, ...] = ()  # functions that may change an argument in place
+    uses: tuple[str, ...] = ()  # numbers of sections whose files, the student's own, this one's file imports
+    opt_in: bool = False  # graded only where it is asked for by name
     quiz: tuple[Question, ...] = ()
 
     @property
@@ -160,7 +162,7 @@ def section(wanted: str) -> Section:
     for folder in known.values():
         if asked in (folder.name, _parts(folder.name)[1]):
             return read(folder)
-    as_number = re.fullmatch(r"s?0*([1-9]\d*k?)", asked)
+    as_number = re.fullmatch(r"s?0*([1-9]\d*[a-z]?)", asked)
     if as_number and as_number[1] in known:
         return read(known[as_number[1]])
     raise UnknownSection(_no_section(wanted, as_number[1] if as_number else None, known))
@@ -175,10 +177,10 @@ def check(course: Iterable[Section]) -> None:
     course = list(course)
     known = {section.number for section in course}
     for each in course:
-        for number in each.after:
+        for key, number in (*(("after", it) for it in each.after), *(("uses", it) for it in each.uses)):
             if number not in known:
                 raise CourseError(
-                    f"{_place(each.folder)}: `after` names section {number}, which this course does not have. {_near(number, known)}".strip()
+                    f"{_place(each.folder)}: `{key}` names section {number}, which this course does not have. {_near(number, known)}".strip()
                 )
     for entry in sorted((root() / "exercises").iterdir()):
         if entry.is_dir() and not FOLDER.fullmatch(entry.name) and not entry.name.startswith((".", "__")):
@@ -187,9 +189,23 @@ def check(course: Iterable[Section]) -> None:
             )
 
 
+def used(section: Section) -> list[Section]:
+    """The sections whose files come along with this one's.
+
+    Raises:
+        UnknownSection: this course lacks one of them.
+    """
+    known = folders()
+    missing = [number for number in section.uses if number not in known]
+    if missing:
+        raise UnknownSection(_no_section(missing[0], missing[0], known))
+    return [read(known[number]) for number in section.uses]
+
+
 def order(number: str) -> tuple[int, str]:
     """Where a number stands in the course: "9" before "13", "29" before "29k" before "30"."""
-    return int(number.removesuffix("k")), number[-1:] if number.endswith("k") else ""
+    digits = number.rstrip("abcdefghijklmnopqrstuvwxyz")
+    return int(digits), number[len(digits) :]
 
 
 def read(folder: Path) -> Section:
@@ -252,6 +268,12 @@ def _number(reader: _Reader, key: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         reader.expected(key, "a number above 0", value)
     return float(value)
+
+
+def _flag(reader: _Reader, key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        reader.expected(key, "true or false", value)
+    return value
 
 
 def _difficulty(reader: _Reader, key: str, value: Any) -> int:
@@ -337,6 +359,8 @@ SCHEMA: dict[str, tuple[Rule, bool]] = {
     "forbidden": (_names, False),
     "given": (_names, False),
     "may_change": (_names, False),
+    "uses": (_numbers, False),
+    "opt_in": (_flag, False),
     "hints": (_hints, True),
     "quiz": (_quiz, False),
 }

@@ -264,7 +264,10 @@ def _holds_object(value: Any) -> bool:
 def mutant_files(reference: Files, wrong: Mistake) -> Files:
     """A mistake as a submission."""
     return Files(
-        {f"{reference.main}.py": wrong.mutant.encode()}, reference.main, reference.section, reference.available
+        {**reference.sources, f"{reference.main}.py": wrong.mutant.encode()},
+        reference.main,
+        reference.section,
+        reference.available,
     )
 
 

@@ -22,7 +22,7 @@ from .results import Status, Suite
 from .student import CannotLoad, ChangedArgument, MissingName, Raised, StudentError
 
 TIMEOUT_MARK = "Timeout (>"  # how pytest-timeout's failure begins
-STUB_TEXT = re.compile(r"section \d+k?: write ([^,]*).*")
+STUB_TEXT = re.compile(r"section \d+[a-z]?: write ([^,]*).*")
 HIDDEN_FRAMES = 2  # of a hidden test: each line number tells a little
 RAISED_BY_PYTEST = pytest.fail.Exception  # pytest.fail, pytest.raises, pytest-timeout
 PYTEST_ADVICE = re.compile(r"\n *(\n *)?Use -v+ to get more diff")

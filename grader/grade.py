@@ -89,8 +89,9 @@ def grade_folder(
     new = not os.path.lexists(secret)
     seeds = Seeds(read_secret(secret))
     asked = [course.section(number) for number in dict.fromkeys(numbers)]
-    known = asked or course.sections()
-    reading = plain.read(folder, known, [course.slug_of(path.name) for path in course.folders().values()])
+    known = asked or [each for each in course.sections() if not each.opt_in]
+    slugs = [course.slug_of(path.name) for path in course.folders().values()]
+    reading = plain.read(folder, known, slugs, {each.number: course.used(each) for each in known})
     submissions = _chosen(reading.submissions, only)
     sections = asked or _handed_in(submissions, known)
     if not sections:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from . import imports, session
+from . import course, imports, session
 from .course import Section
 from .errors import NnkitError, OurFault
 from .exchange.plain import Submission
@@ -144,6 +144,9 @@ class _Grading:
             return "refused", each.refused[number]
         if number not in each.files:
             return "missing", f"There is no {self.section.slug}.py for section {number}."
+        for other in course.used(self.section):
+            if f"{other.slug}.py" not in each.files[number]:
+                return "missing", f"There is no {other.slug}.py of section {other.number}, which section {number} uses."
         report = imports.check(each.files[number], self.section)
         if report.refused:
             return "refused", " ".join(finding.sentence for finding in report.refused[:3])

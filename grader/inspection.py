@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .course import Section
+from .course import Section, used
 from .imports import allowed
 
 LESSON_LEAST = 1500  # characters
@@ -67,9 +67,10 @@ def _imported(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _imports(section: Section) -> str:
+    may_import = {*allowed(section), *(each.slug for each in used(section))}
     for path in (section.stub, section.reference):
         for line, name in _imported(path):
-            if name.partition(".")[0] not in allowed(section):
+            if name.partition(".")[0] not in may_import:
                 return f"{path.parent.name}/{path.name}, line {line}: {name} is not available to students"
     for path, may in ((section.visible_suite, SUITE_IMPORTS), (section.hidden_suite, HIDDEN_IMPORTS)):
         for line, name in _imported(path):

@@ -39,7 +39,17 @@ def read_sources(file: Path) -> dict[str, bytes]:
 def files_of(file: Path, section: Section) -> Files:
     """A student's file on disk as a submission of the section."""
     folder = str(file.parent.resolve())
-    return Files(read_sources(file), section.slug, section.number, imports.allowed(section), folder)
+    return Files(sources_of(file, section), section.slug, section.number, imports.allowed(section), folder)
+
+
+def sources_of(file: Path, section: Section) -> dict[str, bytes]:
+    """Return a student's file with what comes along: helpers beside it, and the student's files of the sections it uses.
+
+    Raises:
+        WorkspaceError: one of these sections' files is not there, or cannot be read.
+    """
+    theirs = {f"{each.slug}.py": _read(workspace.find(each, file.parent)) for each in course.used(section)}
+    return theirs | read_sources(file)
 
 
 def subject_of(file: Path, section: Section, transport: Transport | None = None) -> Subject:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from . import data, imports, sandbox
+from . import course, data, imports, sandbox
 from .course import Section
 from .diagnosis import Diagnosis
 from .errors import OurFault
@@ -52,6 +52,12 @@ def submission(section: Section, sources: dict[str, bytes]) -> Files:
     return Files(sources, section.slug, section.number, imports.allowed(section))
 
 
+def with_used(section: Section, source: bytes) -> Files:
+    """A file of ours as a submission, beside the references of the sections that it uses."""
+    theirs = {f"{each.slug}.py": each.reference.read_bytes() for each in course.used(section)}
+    return submission(section, {**theirs, f"{section.slug}.py": source})
+
+
 def budget_for(section: Section) -> Budget:
     """What a submission may use in a section."""
     question = max(section.cpu_seconds, TEST_CPU)
@@ -83,7 +89,7 @@ class Makers:
     @cached_property
     def reference_files(self) -> Files:
         """The reference as a submission."""
-        return submission(self.section, {f"{self.section.slug}.py": self.section.reference.read_bytes()})
+        return with_used(self.section, self.section.reference.read_bytes())
 
     @cached_property
     def mistakes(self) -> list[Mistake]:

@@ -32,7 +32,7 @@ from .results import PlannedTest, TestOutcome
 from .seeds import Seeds
 from .student import Files, Student
 from .subject import no_diagnosis
-from .subjects import Makers, makers, submission, zygote_for
+from .subjects import Makers, makers, with_used, zygote_for
 
 Mode = Literal["local", "graded"]
 TEST_TIMEOUT = 300.0
@@ -265,7 +265,7 @@ class _Prover:
 
     def _stub(self, seeds: Seeds) -> Iterator[session.Visit]:
         section = self.made.section
-        files = submission(section, {section.stub.name: section.stub.read_bytes()})
+        files = with_used(section, section.stub.read_bytes())
         passed: list[str] = []
         failed: list[str] = []
 
@@ -300,7 +300,7 @@ class _Prover:
 
     def _generic(self, mutant: Generic, seeds: Seeds) -> Iterator[session.Visit]:
         section = self.made.section
-        files = submission(section, {f"{section.slug}.py": mutant.source.encode()})
+        files = with_used(section, mutant.source.encode())
         dead: list[str] = []
         different: list[str] = []
 
@@ -371,7 +371,8 @@ def digest(task: Task) -> str:
             total.update(b"-\0")
     grader = sorted(Path(__file__).parent.rglob("*.py"))
     own = sorted(path for folder in (section.folder, section.reference.parent) for path in folder.iterdir())
-    for path in [*grader, *(path for path in own if path.is_file())]:
+    theirs = [each.reference for each in course.used(section)]
+    for path in [*grader, *theirs, *(path for path in own if path.is_file())]:
         total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
 

@@ -71,6 +71,24 @@ def test_a_section_knows_where_its_files_are(add, tmp_path):
     assert section.mistakes == unseen / "mistakes.py"
 
 
+def test_a_section_may_use_others_and_be_opt_in(add):
+    """`uses` names sections whose files come along, `opt_in` keeps it out of bulk grading; a letter sorts behind its number"""
+    facts = FACTS.replace('after = ["9", "011"]', "after = []")
+    add("s13_relu", facts)
+    add("s38n_road", facts.replace("after = []", 'after = []\nuses = ["13"]\nopt_in = true'))
+    add("s39_end", facts.replace("after = []", 'after = []\nuses = ["40"]'))
+
+    road = course.section("38n")
+
+    assert (road.uses, road.opt_in, course.section("13").opt_in) == (("13",), True, False)
+    assert [each.name for each in course.used(road)] == ["s13_relu"]
+    assert [each.number for each in course.sections()] == ["13", "38n", "39"]
+    with pytest.raises(UnknownSection, match="no section 40"):
+        course.used(course.section("39"))
+    with pytest.raises(CourseError, match="`uses` names section 40"):
+        course.check(course.sections())
+
+
 def test_sections_stand_in_the_order_of_the_course(add):
     """9 before 29 before 29k before 30; numbers have no leading zero"""
     for name in ("s30_generalization", "s29k_conv_kernel", "s09_backprop", "s29_cnn"):

@@ -620,3 +620,26 @@ def test_one_bad_submission_touches_no_other(tmp_path):
 
     assert [who for who, each in found.items() if each.files] == ["ada", "grace"]
     assert [who for who, each in found.items() if each.refused] == ["broken", "link", "pipe"]
+
+
+def test_files_of_used_sections_come_along(tmp_path):
+    """A section that uses another one's file gets it, from wherever it lies in the same submission; nobody else does"""
+    fill(tmp_path, {"ada/s12_sigmoid/sigmoid.py": b"import relu\n", "ada/deeper/s13_relu/relu.py": CODE})
+    fill(tmp_path, {"grace.zip": {"s12_sigmoid/sigmoid.py": b"import relu\n"}})
+
+    ada, grace = plain.read(tmp_path, [SIGMOID], ["relu", "sigmoid"], {"12": [RELU]}).submissions
+
+    assert ada.files["12"] == {"sigmoid.py": b"import relu\n", "relu.py": CODE}
+    assert grace.files["12"] == {"sigmoid.py": b"import relu\n"}
+    [alone, _] = plain.read(tmp_path, [SIGMOID], ["relu", "sigmoid"]).submissions
+    assert set(alone.files["12"]) == {"sigmoid.py"}
+
+
+def test_used_files_that_differ(tmp_path):
+    """Two different files for a used section: none is taken, and a note says so"""
+    fill(tmp_path, {"ada/sigmoid.py": b"import relu\n", "ada/a/relu.py": CODE, "ada/b/relu.py": CODE + b"#\n"})
+
+    [ada] = plain.read(tmp_path, [SIGMOID], ["relu", "sigmoid"], {"12": [RELU]}).submissions
+
+    assert set(ada.files["12"]) == {"sigmoid.py"}
+    assert any("relu.py" in note and "section 12" in note for note in ada.notes)

@@ -17,10 +17,11 @@ import stat
 import sys
 import unicodedata
 import zipfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from ..errors import AskedWrongly
@@ -35,7 +36,7 @@ INDEX_LIMIT = 2 << 20  # bytes that are read of a .zip at once: more than the li
 IGNORED = {"__MACOSX", "__pycache__"}  # and everything hidden
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 LIBRARIES = sys.stdlib_module_names | {"numpy", "torch", "pytest", "nnkit"}
-SECTION_NAME = re.compile(r"s\d\dk?(?:_(\w*))?")
+SECTION_NAME = re.compile(r"s\d\d[a-z]?(?:_(\w*))?")
 
 SectionFiles = dict[str, bytes]  # file name -> content: the section's slug.py, and the student's helpers beside it
 
@@ -86,7 +87,12 @@ class Reading:
     notes: tuple[str, ...]
 
 
-def read(folder: Path, sections: Sequence[Section], known: Collection[str] = ()) -> Reading:
+def read(
+    folder: Path,
+    sections: Sequence[Section],
+    known: Collection[str] = (),
+    used: Mapping[str, Sequence[Section]] = MappingProxyType({}),
+) -> Reading:
     """Read a folder of submissions for some sections.
 
     In a student's folder or zip, a section's file is the shallowest s13_relu/relu.py, else the shallowest relu.py; the
@@ -97,11 +103,12 @@ def read(folder: Path, sections: Sequence[Section], known: Collection[str] = ())
         folder: the folder; read only.
         sections: the sections that are asked for.
         known: the slugs of all sections of the course, so that the file of another section is known as such.
+        used: by a section's number, the sections whose files of the same submission come along with its own.
 
     Raises:
         AskedWrongly: there is no such folder, it cannot be read, or no entry of it is a submission.
     """
-    reader = _Reader(sections, known)
+    reader = _Reader(sections, known, used)
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -179,8 +186,10 @@ class _Refused(Exception):
 class _Reader:
     """Takes the entries of the folder one by one."""
 
-    def __init__(self, sections: Sequence[Section], known: Collection[str]) -> None:
-        self.sections = sections
+    def __init__(
+        self, sections: Sequence[Section], known: Collection[str], used: Mapping[str, Sequence[Section]]
+    ) -> None:
+        self.sections, self.used = sections, used
         self.slugs = {section.slug for section in sections} | set(known)
         self.notes: list[str] = []
         self.whole: list[Submission] = []  # folders and zips
@@ -229,7 +238,7 @@ class _Reader:
         """Return ("ada", "relu") for "ada_relu" and "ada_s13_relu", and (stem, None) where no section is named."""
         names = {section.slug: section.name for section in self.sections}
         for slug in sorted(self.slugs, key=len, reverse=True):
-            before = re.escape(names[slug].removesuffix(slug)) if slug in names else r"s\d\dk?_"
+            before = re.escape(names[slug].removesuffix(slug)) if slug in names else r"s\d\d[a-z]?_"
             if match := re.fullmatch(rf"(?:(.*?)_)??(?:{before})?{re.escape(slug)}", stem, re.DOTALL):
                 return match[1] or "", slug
         return stem, None
@@ -256,6 +265,12 @@ class _Reader:
                 refused[section.number] = f"{path}: {problem}."
             elif chosen is not None:
                 files[section.number] = self._with_helpers(chosen, section, tree)
+                for other in self.used.get(section.number, ()):
+                    theirs, problem = _main_file(tree.found.values(), other)
+                    if theirs is not None:
+                        files[section.number][f"{other.slug}.py"] = theirs.content
+                    elif problem:
+                        tree.notes.append(f"{problem}, and was left out of section {section.number}")
             else:
                 near = [each.shown for each in tree.found.values() if each.name.lower() == f"{section.slug}.py"]
                 tree.notes += [f"{each} is not called {section.slug}.py, and was left out" for each in near]
