@@ -5,7 +5,11 @@ import signal
 import stat
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("nnkit", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("nnkit")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background; what the tests start is not
     signal.signal(signal.SIGINT, signal.default_int_handler)
