@@ -70,14 +70,18 @@ def catalogue(mistakes: Path, reference: Path) -> list[Mistake]:
 
 
 def reach(source: str) -> dict[str, frozenset[str]]:
-    """For every function and class at the top of a module: the names there that it can come to, its own included.
+    """For every name at the top of a module: the names there that its code can come to, its own included.
 
-    Names that are put together while the program runs are not seen.
+    Functions in a table are reached through the table's name. Names that are put together while the program runs are
+    not seen.
     """
-    nodes = {node.name: node for node in ast.parse(source).body if isinstance(node, Definition)}
+    nodes: dict[str, list[ast.stmt]] = {}
+    for node in ast.parse(source).body:
+        for name in _defined(node):
+            nodes.setdefault(name, []).append(node)
     named = {
-        name: {found.id for found in ast.walk(node) if isinstance(found, ast.Name)} & nodes.keys()
-        for name, node in nodes.items()
+        name: {found.id for part in parts for found in ast.walk(part) if isinstance(found, ast.Name)} & nodes.keys()
+        for name, parts in nodes.items()
     }
     known = {}
     for name in nodes:
@@ -87,6 +91,12 @@ def reach(source: str) -> dict[str, frozenset[str]]:
             found |= new
         known[name] = frozenset(found)
     return known
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    if isinstance(node, Definition):
+        return {node.name}
+    return {found.id for found in ast.walk(node) if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store)}
 
 
 class _Reader:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from nnkit.grader.errors import CourseError
-from nnkit.grader.mistakes import catalogue
+from nnkit.grader.mistakes import catalogue, reach
 
 REFERENCE = '''\
 """Section 13."""
@@ -191,3 +191,23 @@ def test_a_mark_without_its_call_is_refused(read):
     """`@mistake` alone says nothing, and would be taken for a helper"""
     with pytest.raises(CourseError, match="line 5: a mistake stands at the top level"):
         read("@mistake\ndef f(x):\n    return x\n")
+
+
+def test_what_a_name_can_come_to():
+    """Through functions, classes, tables and annotated tables; not through what merely stands beside"""
+    source = (
+        "import math\n"
+        "def inner(x): return math.exp(x)\n"
+        "def other(x): return x\n"
+        "TABLE = {'inner': inner}\n"
+        "SLOPES: dict = {'other': lambda x: other(x)}\n"
+        "def outer(name, x): return TABLE[name](x)\n"
+        "class Layer:\n"
+        "    def backward(self, x): return SLOPES['other'](x)\n"
+    )
+
+    found = reach(source)
+
+    assert found["outer"] == {"outer", "TABLE", "inner"}
+    assert found["Layer"] == {"Layer", "SLOPES", "other"}
+    assert found["other"] == {"other"}
