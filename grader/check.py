@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from . import course, workspace
 from .course import Section
+from .environment import ONE_THREAD
 from .errors import AskedWrongly, CourseError, NothingMatches, OurFault
 
 MEMORY = 4 << 30  # bytes in use
@@ -36,8 +37,6 @@ PRINT_LIMIT = 100_000  # bytes of what the student's code prints in one child th
 FAREWELL_SECONDS = 2.0
 VISIBLE_SHARE = 0.2  # of a section's points, as in results.py
 MAIN = "nnkit.grader.check_session"
-# As when it is graded: kernels are compared by the time of one core. Who has set these otherwise meant it.
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 NUMBERS = ("score", "max_score", "seconds")  # of a test and of a result
 
 End = tuple[str, str]  # a state and its sentence
@@ -181,7 +180,7 @@ class _Run:
             stdout=subprocess.PIPE,  # the child's words to us
             stderr=subprocess.PIPE,  # what the student's code prints
             cwd=file.parent if file.parent.is_dir() else None,
-            env={**ONE_THREAD, **os.environ},
+            env={**ONE_THREAD, **os.environ},  # who has set these otherwise meant it
             start_new_session=True,  # Ctrl-C is for us, and the whole group can be ended
         )
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()

@@ -10,6 +10,7 @@ tag (LIST, TUPLE, DICT, ...). There are no MessagePack maps and no extension typ
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 from collections.abc import Callable, Sequence
@@ -500,3 +501,15 @@ def read_frame(read: Callable[[int], Buffer]) -> tuple[Buffer, list[Buffer]]:
         raise ProtocolError("frame too long")
     head = read(head_length)
     return head, [read(length) for length in lengths]
+
+
+def value_of(frame: bytes) -> Any:
+    """Return the plain value of one frame that lies in memory.
+
+    Raises:
+        ProtocolError: it is not well-formed, or cut short.
+    """
+    try:
+        return Decoder().value(*read_frame(io.BytesIO(frame).read))
+    except struct.error:
+        raise ProtocolError("cut short") from None

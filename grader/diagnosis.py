@@ -7,7 +7,6 @@ student's machine there is no catalogue: the answers of the mistakes to the visi
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -298,16 +297,9 @@ def write_shipped(path: Path, known: dict[str, list[tuple[str, int, list[Step]]]
 
 def read_shipped(path: Path) -> dict[str, list[tuple[str, int, list[Step]]]]:
     """Read a section's wrong_outputs.bin. Raises OurFault when it is damaged."""
-    raw = memoryview(path.read_bytes())
-    place = 0
-
-    def read(count: int) -> bytes:
-        nonlocal place
-        place += count
-        return bytes(raw[place - count : place])
-
+    raw = path.read_bytes()
     try:
-        tree = codec.Decoder().value(*codec.read_frame(read))
+        tree = codec.value_of(raw)
         if tree["format"] != FORMAT:
             raise ValueError(f"format {tree['format']!r} instead of {FORMAT}")
         return {
@@ -315,7 +307,7 @@ def read_shipped(path: Path) -> dict[str, list[tuple[str, int, list[Step]]]]:
                    for says, differs, steps in entries]
             for test, entries in tree["tests"].items()
         }  # fmt: skip
-    except (ProtocolError, ValueError, TypeError, KeyError, AttributeError, struct.error) as error:
+    except (ProtocolError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise OurFault(f"{path.name} is damaged ({error}); install nnkit again.") from None
 
 

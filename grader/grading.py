@@ -22,9 +22,10 @@ from typing import Any
 
 from . import course, imports, session
 from .course import Section
+from .environment import ONE_THREAD
 from .errors import NnkitError, OurFault
 from .exchange.plain import Submission
-from .processes import ONE_THREAD, Client, Zygote, ZygoteGone
+from .processes import Client, Zygote, ZygoteGone
 from .remote import RemoteTransport
 from .results import PlannedTest, SectionResult, State, TestOutcome, completed
 from .sandbox import Job, Level

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from . import channel, codec
+from .environment import ONE_THREAD
 from .errors import NoIsolation, OurFault, ProtocolError, WorkerEnded
 from .sandbox import Ceilings, Level
 
@@ -35,12 +36,6 @@ SOCKET_BUFFER = 1 << 20
 NOT_ASKED = "The answer belongs to another question."
 SCRATCH = "nnkit-scratch-"
 SOLUTIONS = Path(__file__).parents[1] / "solutions"
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
 # By default glibc gives large blocks back to the system and gets them anew, page by page: a convolution of a
 # millisecond then takes ten, or not, as the calls before it happened to be. And every worker's time is measured.
 STEADY_MEMORY = {

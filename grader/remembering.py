@@ -52,6 +52,7 @@ class Remembering:
     def close(self) -> None:
         """Let the process and the answers go."""
         self._answers.clear()
+        self._taken = 0
         self.transport.close()
 
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:

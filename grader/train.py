@@ -6,7 +6,6 @@ taken for nothing but numbers. The test images never leave this side.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -20,8 +19,9 @@ import numpy as np
 
 from . import codec, course, data, workspace
 from .compare import is_tensor
+from .environment import ONE_THREAD
 from .errors import AskedWrongly, OurFault, ProtocolError
-from .training import SCALE, SHAPES, SHIFT, Training
+from .training import SHAPES, Training, guesses
 
 MAIN = "nnkit.grader.train_session"
 HELD_OUT = 12  # one image in so many is for validation
@@ -121,30 +121,17 @@ def train(start: Path, *, epochs: int = 10, seed: int = 0) -> Trained:
 
 def _ask(order: dict[str, Any]) -> dict[str, Any]:
     """Start the child, show what it prints, and return what it says."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", MAIN, json.dumps(order)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        env={**os.environ, **threads},  # two threads on shared cores are slower than one
-    )
-    assert child.stdout is not None
-    try:
-        raw = memoryview(child.stdout.read())
-    finally:
-        with contextlib.suppress(ProcessLookupError):
+    command = [sys.executable, "-P", "-m", MAIN, json.dumps(order)]
+    environment = {**os.environ, **ONE_THREAD}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment) as child:
+        assert child.stdout is not None
+        try:
+            raw = child.stdout.read()
+        finally:
             child.kill()
-        child.wait()
-    place = 0
-
-    def read(count: int) -> bytes:
-        nonlocal place
-        place += count
-        return bytes(raw[place - count : place])
-
     try:
-        told = codec.Decoder().value(*codec.read_frame(read))
-    except (ProtocolError, ValueError, IndexError):
+        told = codec.value_of(raw)
+    except ProtocolError:
         told = None
     if not isinstance(told, dict):
         raise AskedWrongly(
@@ -161,12 +148,9 @@ def _measured(file: Path, digits: data.Digits, told: dict[str, Any]) -> Trained:
     except AssertionError as error:
         raise AskedWrongly(f"{workspace.shown(file)}: {error}") from None
     images, labels = digits.test
-    guesses = np.concatenate([
-        logits((images[k : k + 1000, None].astype(np.float32) / 255 - SHIFT) / SCALE).argmax(1)
-        for k in range(0, len(images), 1000)
-    ])  # fmt: skip
-    confusion = np.bincount(10 * labels.astype(np.int64) + guesses, minlength=100).reshape(10, 10)
-    return Trained(file, digits, history, tuple(weights), confusion, guesses, float(told["seconds"]))
+    said = guesses(logits, images)
+    confusion = np.bincount(10 * labels.astype(np.int64) + said, minlength=100).reshape(10, 10)
+    return Trained(file, digits, history, tuple(weights), confusion, said, float(told["seconds"]))
 
 
 def _row(row: Any) -> Epoch:

@@ -78,12 +78,18 @@ class Exam:
         Args:
             logits: called with normalised images, float32 (N, 1, 28, 28); returns (N, 10).
         """
-        right = 0
-        for begin in range(0, len(self._tests), 1000):
-            some = slice(begin, begin + 1000)
-            images = (self._tests[some, None].astype(np.float32) / 255 - SHIFT) / SCALE
-            right += int((logits(images.astype(np.float32)).argmax(1) == self._answers[some]).sum())
-        return right / len(self._tests)
+        return float((guesses(logits, self._tests) == self._answers).mean())
+
+
+def guesses(logits: Callable[[Array], Array], images: Array) -> Array:
+    """The digit that a network says of each image (N, 28, 28) of bytes, a thousand at a time.
+
+    Args:
+        logits: called with normalised images, float32 (n, 1, 28, 28); returns (n, 10).
+        images: (N, 28, 28), uint8.
+    """
+    parts = (images[begin : begin + 1000, None] for begin in range(0, len(images), 1000))
+    return np.concatenate([logits((part.astype(np.float32) / 255 - SHIFT) / SCALE).argmax(1) for part in parts])
 
 
 class Training:

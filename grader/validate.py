@@ -24,10 +24,10 @@ import platformdirs
 from . import course, data, inspection, release, session
 from .course import Section
 from .diagnosis import mutant_files, reached
+from .environment import ONE_THREAD
 from .errors import AskedWrongly, NnkitError
 from .mistakes import Mistake, reach
 from .mutants import Generic, generic
-from .processes import ONE_THREAD
 from .results import PlannedTest, TestOutcome
 from .seeds import Seeds
 from .student import Files, Student

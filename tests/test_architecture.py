@@ -32,7 +32,7 @@ STOREYS = [
     "codec toolbox",
     "data drawing inspection workspace exchange.*",
     "course",
-    "imports mistakes mutants results seeds sandbox.*",
+    "environment imports mistakes mutants results seeds sandbox.*",
     "errors",
 ]
 JAILED = {"channel", "codec", "jailed", "worker", "zygote", "fresh", "toolbox", "errors"}  # and sandbox.*
@@ -134,7 +134,7 @@ def test_course_files_are_never_imported():
 def test_the_reading_of_imports_reads_them():
     """The test above would notice: relative and absolute imports are found, in functions too, types alone are not"""
     found = {own(dotted) for dotted, _line in imported("check")} - {None}
-    assert found == {"check_session", "course", "workspace", "errors"}
+    assert found == {"check_session", "course", "environment", "workspace", "errors"}
     assert {own(dotted) for dotted, _line in imported("report.terminal")} <= {None, "results"}
     assert {"zygote", "sandbox.limits", "sandbox.__init__", "exchange.plain", "cli"} <= set(MODULES)
 

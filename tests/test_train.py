@@ -150,3 +150,11 @@ def test_a_run_that_fails_is_told(tmp_path, monkeypatch, code, says):
     assert re.search(says, done.stderr)
     assert "mnist.py" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_child_that_ends_without_a_word_is_told(monkeypatch):
+    """Killed for want of memory, say: a sentence, and it is not our fault"""
+    monkeypatch.setattr(train, "MAIN", "this")
+
+    with pytest.raises(AskedWrongly, match="ended the whole process"):
+        train._ask({"file": "mnist.py", "section": "38"})

@@ -9,10 +9,10 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from ..environment import ONE_THREAD
 from ..errors import OurFault
 
 SECONDS = 60.0  # for the measurement, which takes a fraction of one
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # Three matrices of 512 x 512 fit into a second-level cache, and a product takes some 3 ms. A busy machine is never faster
 # than it is, so the fastest of many counts.
 PRODUCTS = """\

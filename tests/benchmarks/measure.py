@@ -9,10 +9,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnkit.grader.environment import ONE_THREAD
+
 ROOT = Path(__file__).parents[2]
 COURSE = Path(__file__).parent / "course"
 LEAD = Path(__file__).parent / "lead.py"
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # The student fixture of bare pytest: the submission is imported, nothing else.
 BARE_CONFTEST = """
