@@ -335,6 +335,35 @@ def grade(
     raise typer.Exit(3 if graded.unknown else 0)
 
 
+@app.command(cls=PlainCommand, rich_help_panel=INSTRUCTORS)
+def export(
+    what: Annotated[str, typer.Argument(metavar="FORMAT", help="Whose format; there is only gradescope.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `nnkit grade --out` wrote.")],
+    *,
+    only: Annotated[
+        str, typer.Option("--only", metavar="WHO", help="Whose results; needed where there is more than one student.")
+    ] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The file; standard output if not given.")
+    ] = None,
+) -> None:
+    """Write one student's results, with the entries for the leaderboard, as Gradescope's results.json."""
+    import json as writing
+
+    from .grader.exchange import gradescope
+
+    if what != "gradescope":
+        raise AskedWrongly(f"There is no format {what!r}; there is gradescope.")
+    text = writing.dumps(gradescope.export(folder, only), indent=2, allow_nan=False)
+    if output is None:
+        typer.echo(text)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AskedWrongly(f"{output} cannot be written ({error.strerror}); name another file with -o.") from None
+
+
 @app.command(cls=PlainCommand, rich_help_panel=AUTHORS)
 def validate(
     sections: Annotated[
