@@ -23,8 +23,9 @@ def read_idx(data: bytes) -> np.ndarray:
         A uint8 array with as many axes as the file says; a size may be 0.
 
     Raises:
-        ValueError: it does not begin with two zero bytes, holds another type than 8, is shorter or longer than its sizes
-            say, is a damaged gzip file, or is packed twice; the text says data.
+        ValueError: it does not begin with two zero bytes, holds another type than 8, ends before or within its sizes
+            (an empty file, too), is shorter or longer than they say, is a damaged gzip file, or is packed twice; the text
+            says data.
 
     Source: section 38; the format is LeCun's.
     """
@@ -187,7 +188,7 @@ def run(
     Args:
         train_images: an IDX file of three axes.
         train_labels: an IDX file of one axis.
-        epochs: in all, those before the checkpoint included.
+        epochs: in all, those before the checkpoint included; where it has as many, nothing is trained.
         seed: of weights, shuffles and dropout. All global random states stay as they were.
         checkpoint: of an earlier run on the same data with the same seed, to go on from.
         validation: how many images, the last ones, are held out: not trained on, but measured after every epoch.
