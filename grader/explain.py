@@ -26,6 +26,7 @@ STUB_TEXT = re.compile(r"section \d+[a-z]?: write ([^,]*).*")
 HIDDEN_FRAMES = 2  # of a hidden test: each line number tells a little
 RAISED_BY_PYTEST = pytest.fail.Exception  # pytest.fail, pytest.raises, pytest-timeout
 PYTEST_ADVICE = re.compile(r"\n *(\n *)?Use -v+ to get more diff")
+RAISED = re.compile(r"The call raised (\w+)")
 QUOTED = re.compile(r"(['\"]).*\1", re.DOTALL)
 CLASS = re.compile(r"an object of class .*?(?=; expected [^;]*$|\.$)", re.DOTALL)
 ARGUMENT = re.compile(r"(?:its|the) argument .*(?= in place|; return)", re.DOTALL)
@@ -144,7 +145,10 @@ def _hidden_mismatch(error: Mismatch) -> str:
         name = "The result" if error.where == "result" else error.where
         return f"{name} has not the keys that it should have."
     if error.kind == "exception":
-        return f"It did not refuse as it should; {text.rpartition('; ')[2]}"
+        # the class may be told where it is Python's own; the text may hold what the test passed in
+        raised = RAISED.match(text)
+        known = raised[0] if raised and hasattr(builtins, raised[1]) else "It did not refuse as it should"
+        return f"{known}; {text.rpartition('; ')[2]}"
     if error.kind == "type":
         return CLASS.sub("an object of a class", text)
     if error.kind == "observation":

@@ -48,7 +48,9 @@ def sources_of(file: Path, section: Section) -> dict[str, bytes]:
     Raises:
         WorkspaceError: one of these sections' files is not there, or cannot be read.
     """
-    theirs = {f"{each.slug}.py": _read(workspace.find(each, file.parent)) for each in course.used(section)}
+    used = course.used(section)
+    found = workspace.find_all(used, file.parent)
+    theirs = {f"{each.slug}.py": _read(path) for each, path in zip(used, found, strict=True)}
     return theirs | read_sources(file)
 
 

@@ -203,6 +203,20 @@ def find(section: Section, start: Path) -> Path:
     return path
 
 
+def find_all(sections: Sequence[Section], start: Path) -> list[Path]:
+    """Return the student's files of several sections, as `find` does.
+
+    Raises:
+        WorkspaceError: some are not there; names all of them, and the one command that brings them.
+    """
+    missing = [section for section in sections if _found(section.name, section.slug, start) is None]
+    if len(missing) > 1:
+        names = ", ".join(f"{section.name}/{section.slug}.py" for section in missing)
+        numbers = " ".join(section.number for section in missing)
+        raise WorkspaceError(f"There are no {names} in {start} or above. `nnkit fetch {numbers}` puts them here.")
+    return [find(section, start) for section in sections]
+
+
 def sections_here(start: Path) -> list[Section]:
     """Return the section in whose folder we stand, or else all whose files are found from here.
 

@@ -204,11 +204,11 @@ def test_frames_are_told_as_they_were_submitted():
         ),
         (
             lambda: compare.assert_refuses(_raises(ValueError(SECRET)), naming="alpha"),
-            "It did not refuse as it should; expected a ValueError whose text names `alpha`.",
+            "The call raised ValueError; expected a ValueError whose text names `alpha`.",
         ),
         (
             lambda: compare.assert_refuses(_raises(TypeError(SECRET)), naming="alpha"),
-            "It did not refuse as it should; expected a ValueError",
+            "The call raised TypeError; expected a ValueError",
         ),
         (lambda: compare.assert_refuses(lambda: 1, naming="alpha"), "The call accepted a bad `alpha`"),
         (

@@ -117,6 +117,14 @@ def test_what_a_student_lacks_is_said(tmp_path, monkeypatch):
 
     with pytest.raises(WorkspaceError, match=r"s13_relu/relu.py .*`nnkit fetch 13`"):
         local.files_of(own, section)
+    forward = tmp_path / "s15_forward" / "forward.py"
+    whole = forward.read_bytes()
+    forward.unlink()
+    with pytest.raises(
+        WorkspaceError, match=r"s13_relu/relu.py, s15_forward/forward.py .*`nnkit fetch 13 15` puts them"
+    ):
+        local.files_of(own, section)
+    forward.write_bytes(whole)
     (tmp_path / "s13_relu").mkdir()
     (tmp_path / "s13_relu" / "relu.py").write_text("def relu(x):\n    return x\n")
     files = local.files_of(own, section)
