@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ..errors import TooSlow
+from ..remote import RemoteTransport
 from ..student import Student
 from . import machine, memory
 from .ladder import Rung, Standing, better, growth, rungs, words, worse
@@ -29,7 +31,9 @@ class Kernel(Look):
         defences: against cheats; tests switch some off.
     """
 
-    def __init__(self, student: Student, fresh: memory.Fresh, defences: Defences = ALL) -> None:
+    def __init__(
+        self, student: Student, fresh: Callable[[], tuple[Student, Student]], defences: Defences = ALL
+    ) -> None:
         super().__init__(student)
         self._fresh, self._defences = fresh, defences
 
@@ -113,25 +117,33 @@ class Kernel(Look):
     def _attempt(
         self, run: Run, cases: Sequence[Case], small: Case, ladder: Sequence[Rung], *, exact: bool = False
     ) -> Standing:
+        with self._pair() as (mine, ours), own_core() as core:
+            student, reference = (Side(module, freezes=self._defences.freezes) for module in (mine, ours))
+            student.meet(core)
+            reference.meet(core)
+            peak = machine.peak_flops()
+            found = estimate(student, reference, run, small, cases[0], ladder, peak)
+            for case in cases if found is None else ():
+                race = Race(student, reference, run, case, ladder, peak, self._defences, exact=exact)
+                standing = race.standing()
+                found = standing if found is None else worse(found, standing)
+                if found.rung is None:
+                    break
+            assert found is not None
+            return found
+
+    @contextlib.contextmanager
+    def _pair(self) -> Iterator[tuple[Student, Student]]:
+        """Workers of both sides, closed at the end. How the student's ended, if it did, is the submission's end."""
         mine, ours = self._fresh()
         try:
-            with own_core() as core:
-                student, reference = (Side(module, freezes=self._defences.freezes) for module in (mine, ours))
-                student.meet(core)
-                reference.meet(core)
-                peak = machine.peak_flops()
-                found = estimate(student, reference, run, small, cases[0], ladder, peak)
-                for case in cases if found is None else ():
-                    race = Race(student, reference, run, case, ladder, peak, self._defences, exact=exact)
-                    standing = race.standing()
-                    found = standing if found is None else worse(found, standing)
-                    if found.rung is None:
-                        break
-                assert found is not None
-                return found
+            yield mine, ours
         finally:
             mine.close()
             ours.close()
+            whole = self._student.transport
+            if isinstance(whole, RemoteTransport) and isinstance(mine.transport, RemoteTransport):
+                whole.ends.extend(mine.transport.ends)
 
     def insist_on_memory(
         self,
@@ -165,7 +177,7 @@ class Kernel(Look):
         warm, *larger = sorted(sizes)
         peaks: dict[int, float] = {}
         for size in larger:
-            peaks[size] = memory.taken(self._fresh, run, sizes[warm], sizes[size], rng, (size / warm) ** work)
+            peaks[size] = memory.taken(self._pair, run, sizes[warm], sizes[size], rng, (size / warm) ** work)
             if peaks[size] > most * 2**20:
                 break  # too much already: what is larger takes more
         text = growth(name, peaks)
@@ -185,4 +197,4 @@ class Kernel(Look):
         return peaks
 
     def _peak(self, run: Run, draw: Draw, warm: Draw, rng: np.random.Generator) -> float:
-        return memory.taken(self._fresh, run, warm, draw, rng, 1.0)
+        return memory.taken(self._pair, run, warm, draw, rng, 1.0)

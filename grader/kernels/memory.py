@@ -7,6 +7,7 @@ code runs is read from a worker of ours, so that memory taken at import, to be u
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,14 @@ class TooMuchMemory(TooSlow):
     """The student's kernel took too much memory: a test that fails, like one that takes too long."""
 
 
-Fresh = Callable[[], tuple[Student, Student]]
+Pair = Callable[[], AbstractContextManager[tuple[Student, Student]]]
 
 
-def taken(fresh: Fresh, run: Run, small: Draw, large: Draw, rng: np.random.Generator, work: float) -> float:
+def taken(pair: Pair, run: Run, small: Draw, large: Draw, rng: np.random.Generator, work: float) -> float:
     """Return the bytes that a call takes at its highest beyond inputs and result.
 
     Args:
-        fresh: makes a student's and a reference's worker.
+        pair: makes a student's and a reference's worker, and closes them.
         run: called as run(module, *inputs).
         small: draws inputs that have every line of the code run once, so that its pages are there.
         large: draws the inputs that count.
@@ -40,8 +41,7 @@ def taken(fresh: Fresh, run: Run, small: Draw, large: Draw, rng: np.random.Gener
     Raises:
         TooSlow: the large inputs would take too long.
     """
-    mine, ours = fresh()
-    try:
+    with pair() as (mine, ours):
         student, reference = Side(mine), Side(ours)
         warm, inputs = small(rng), large(rng)
         for side in (student, reference):
@@ -55,9 +55,6 @@ def taken(fresh: Fresh, run: Run, small: Draw, large: Draw, rng: np.random.Gener
         answer = student.call(run, inputs).answer
         student.release()
         return max(float(student.peak() - reference.peak() - _size(answer)), float(LEAST_MEMORY))
-    finally:
-        mine.close()
-        ours.close()
 
 
 def _size(answer: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import time
@@ -84,7 +85,7 @@ class Side:
             return Sample(self.transport.cpu() - start, wall, self._queued() - queued, answer)
 
     def freeze(self) -> None:
-        """Stop the process and wait until no thread of it runs."""
+        """Stop the process and wait until no thread of it runs. Raises StudentError when it has ended instead."""
         if not self._freezes or not self.transport.loaded():
             return
         self._signal(signal.SIGSTOP)
@@ -93,6 +94,8 @@ class Side:
             os.sched_yield()
             if time.monotonic() > deadline:
                 raise OurFault("A worker could not be stopped between two timed calls.")
+        if select.select([self.process._pidfd], [], [], 0)[0]:
+            raise self._ended()
 
     def release(self) -> None:
         """Let the process go on: it answers questions that are not timed."""
@@ -100,7 +103,19 @@ class Side:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._freezes and self.transport.loaded():
-            signal.pidfd_send_signal(self.process._pidfd, number)
+            try:
+                signal.pidfd_send_signal(self.process._pidfd, number)
+            except ProcessLookupError:
+                raise self._ended() from None
+
+    def _ended(self) -> StudentError | OurFault:
+        """Book a worker that ended by itself between two questions, and return what to raise."""
+        ended = self.process.ended_by_itself()
+        self.transport.ends.append((ended.state, str(ended)))
+        self.transport.close()
+        if self.module._ours:
+            return OurFault(f"The reference's worker ended while it was timed. {ended}")
+        return StudentError(f"The worker ended while it was timed. {ended}")
 
     def _queued(self) -> float:
         """Seconds that the worker and this process have waited for a core so far, where the kernel counts that."""

@@ -1,6 +1,8 @@
 """Each part of the protocol holds, and each defence is there for a cheat that gets through without it."""
 
 import os
+import select
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -428,3 +430,50 @@ def test_a_worker_is_pinned(race_of, toy):
 
         assert os.sched_getaffinity(pid) == {core}
         assert status(pid)["Threads"] == 1
+
+
+LARGE_ONLY = "def f(x):\n    if len(x) > 100: {}\n    return x @ x\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "state"),
+    [
+        ("os._exit(3)", "crashed"),
+        ("ctypes.string_at(0)", "crashed"),
+        ("raise MemoryError", "out_of_memory"),
+    ],
+)
+def test_a_worker_that_dies_while_it_is_timed_is_the_submissions_end(kernel_of, toy, what, state):
+    """However it ends, the submission's state says so, not only the test: small inputs had it live"""
+    kernel = kernel_of("import ctypes, os\n" + LARGE_ONLY.format(what))
+    with pytest.raises((StudentError, MemoryError)):
+        kernel.climb(toy.run, [toy.case], toy.small, toy.table, lambda _share: None)
+
+    assert [end[0] for end in kernel._student.transport.ends] == [state]
+
+
+def test_a_worker_that_dies_while_its_memory_is_measured_is_the_submissions_end(kernel_of, toy):
+    """The same where memory is measured"""
+    kernel = kernel_of("import os\n" + LARGE_ONLY.format("os._exit(3)"))
+    with pytest.raises(StudentError):
+        kernel.insist_on_memory(toy.run, {48: toy.small.draw, 384: toy.draw}, most=40, work=3, name="f")
+
+    assert [end[0] for end in kernel._student.transport.ends] == ["crashed"]
+
+
+@pytest.mark.parametrize("when", ["before the question", "after the answer"])
+def test_a_worker_that_dies_between_two_calls_is_told(module_of, toy, when):
+    """Also where no question waits for its answer: the reason is the real one, and of the reference it is our fault"""
+    for ours, expected in ((False, StudentError), (True, OurFault)):
+        side = Side(module_of(toy.product, ours=ours))
+        side.meet(None)
+        side.call(toy.run, toy.small.draw(np.random.default_rng(0)))
+        side.release()
+        signal.pidfd_send_signal(side.process._pidfd, signal.SIGKILL)
+        select.select([side.process._pidfd], [], [])
+        with pytest.raises(expected, match="The system killed it"):
+            side.freeze() if when == "after the answer" else side.call(
+                toy.run, toy.small.draw(np.random.default_rng(0))
+            )
+
+        assert [end[0] for end in side.transport.ends] == ["killed"]
