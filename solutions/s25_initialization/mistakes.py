@@ -238,15 +238,23 @@ edit(
     old="np.random.default_rng(seed)",
     new="np.random.default_rng(0)",
 )
-edit(
-    "never_the_same",
+SHARED = np.random.default_rng(25)
+
+
+@mistake(
     "initialize",
-    says="The same seed must give the same weights again: make the generator from it.",
+    says="The same seed must give the same weights again, whatever was drawn before: make the generator from the seed in every call.",
     killed_by=["25.H6"],
-    old="np.random.default_rng(seed)",
-    new="np.random.default_rng()",
-    not_nameable="what it draws is never the same twice",
+    not_nameable="what it draws depends on all that it drew before, also for others",
 )
+def never_the_same(kind, n_out, n_in, seed, std=0.01):
+    _refuse_unknown("kind", kind, KINDS)
+    _refuse_below_one("n_out", n_out)
+    _refuse_below_one("n_in", n_in)
+    _refuse_no_spread(kind, std)
+    return _draw(kind, n_out, n_in, SHARED, std)
+
+
 edit(
     "float32_weights",
     "initialize",
