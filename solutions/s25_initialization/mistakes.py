@@ -400,16 +400,11 @@ edit(
 
 @mistake(
     "signal_stds",
-    says="Layers of the same size have the same weights, because each was drawn from the same seed. Draw all layers from one generator.",
-    killed_by=["25.H6"],
+    says="The input and all layers begin with the same random numbers, because each was drawn from the same seed: the first layer's weights are the input again. Draw everything from one generator.",
+    killed_by=["25.H6", "25.H7"],
 )
-def same_seed_each_layer(sizes, activation, kind, seed, std=0.01, n=256):
-    _refuse_bad_signals(sizes, activation, kind, std, n)
-    signal, found = np.random.default_rng([seed, 1]).standard_normal((n, sizes[0])), []
-    for n_in, n_out in pairwise(sizes):
-        signal = activate(activation, signal @ initialize(kind, n_out, n_in, seed, std).T)
-        found.append(np.sqrt(np.mean(signal**2)))
-    return np.array(found)
+def one_seed_for_everything(sizes, activation, kind, seed, std=0.01, n=256):
+    return _with_seeds(sizes, activation, kind, seed, std, n, [seed for _ in sizes])
 
 
 @mistake(
@@ -418,10 +413,23 @@ def same_seed_each_layer(sizes, activation, kind, seed, std=0.01, n=256):
     killed_by=["25.H7"],
 )
 def input_repeats_weights(sizes, activation, kind, seed, std=0.01, n=256):
+    return _with_seeds(sizes, activation, kind, seed, std, n, [seed + layer for layer in range(len(sizes))])
+
+
+@mistake(
+    "signal_stds",
+    says="Layers of the same size have the same weights, because each was drawn from the same seed. Draw all layers from one generator.",
+    killed_by=["25.H6"],
+)
+def same_seed_each_layer(sizes, activation, kind, seed, std=0.01, n=256):
+    return _with_seeds(sizes, activation, kind, seed, std, n, [seed + 1 for _ in sizes])
+
+
+def _with_seeds(sizes, activation, kind, seed, std, n, seeds):
     _refuse_bad_signals(sizes, activation, kind, std, n)
     signal, found = np.random.default_rng(seed).standard_normal((n, sizes[0])), []
-    for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
-        signal = activate(activation, signal @ initialize(kind, n_out, n_in, seed + layer, std).T)
+    for own, (n_in, n_out) in zip(seeds, pairwise(sizes)):
+        signal = activate(activation, signal @ initialize(kind, n_out, n_in, own, std).T)
         found.append(np.sqrt(np.mean(signal**2)))
     return np.array(found)
 
