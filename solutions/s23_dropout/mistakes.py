@@ -15,6 +15,14 @@ edit(
     new="x * (u < p) / (1 - p)",
 )
 edit(
+    "keep_probability_throughout",
+    "dropout",
+    says="You take p for the probability to keep, as the papers do: you keep where u is less than p, and divide by p. Here p is the probability to drop.",
+    killed_by=["23.H1", "23.H6"],
+    old="_drop(x, p, u)",
+    new="x * (u < p) / p",
+)
+edit(
     "no_scaling",
     "dropout",
     says="You drop, but do not scale. Divide by 1 - p, or the next layer sees less signal in training than at test time.",
@@ -28,7 +36,7 @@ edit(
     says="You divide by p. Survivors are divided by the probability to keep, 1 - p.",
     killed_by=["23.H1", "23.H6"],
     old="_drop(x, p, u)",
-    new="x * (u >= p) / p if p else x * 1.0",
+    new="x * (u >= p) / p",
 )
 edit(
     "times_keep",
@@ -120,7 +128,7 @@ def smallest_are_dropped(x, p, u, training):
 @mistake(
     "dropout",
     says="You change the caller's x in place. The backward pass of the layer before still needs it: make a new array.",
-    killed_by=["23.H1", "23.H5"],
+    killed_by=["23.H1"],
 )
 def in_place(x, p, u, training):
     _refuse_bad_input(p, x, u)
@@ -141,12 +149,12 @@ edit(
     new="",
 )
 edit(
-    "modes_exchanged",
+    "nothing_in_training",
     "dropout",
-    says="You drop at test time and not in training. It is the other way round.",
+    says="In training you return x as it is. It is at test time that nothing is dropped and nothing scaled.",
     killed_by=["23.H1", "23.H6"],
-    old="if not training",
-    new="if training",
+    old="_drop(x, p, u)",
+    new="x * 1.0",
 )
 edit(
     "scaled_twice",
@@ -291,6 +299,14 @@ edit(
     new="upstream * (u < p) / (1 - p)",
 )
 edit(
+    "backward_keep_probability_throughout",
+    "dropout_backward",
+    says="You take p for the probability to keep, on the way back: gradients pass where u is less than p, divided by p. Here p is the probability to drop.",
+    killed_by=["23.H2"],
+    old="_drop(upstream, p, u)",
+    new="upstream * (u < p) / p",
+)
+edit(
     "backward_boundary",
     "dropout_backward",
     says="On the way forward a number is kept where u is exactly p. Its gradient must pass as well.",
@@ -312,7 +328,7 @@ edit(
     says="You divide gradients by p. Like the survivors, they are divided by the probability to keep.",
     killed_by=["23.H2"],
     old="_drop(upstream, p, u)",
-    new="upstream * (u >= p) / p if p else upstream * 1.0",
+    new="upstream * (u >= p) / p",
 )
 edit(
     "backward_scales_twice",
@@ -581,18 +597,10 @@ edit(
 edit(
     "classic_scaled_in_training",
     "classic_dropout",
-    says="The classic variant scales at test time only. You divide by 1 - p in training as well, so the effect is there twice.",
+    says="The classic variant scales at test time only: in training what is kept stays as it is. You divide it by 1 - p.",
     killed_by=["23.H6"],
     old="(u >= p) * 1.0",
     new="(u >= p) / (1 - p)",
-)
-edit(
-    "classic_is_inverted",
-    "classic_dropout",
-    says="That is inverted dropout once more: scaled in training, not at test time. The classic variant does it the other way round.",
-    killed_by=["23.H6"],
-    old="x * (u >= p) * 1.0 if training else x * (1 - p)",
-    new="x * (u >= p) / (1 - p) if training else x * 1.0",
 )
 edit(
     "classic_active_at_test",
@@ -611,14 +619,6 @@ edit(
     new="else x * (u >= p) * (1 - p)",
 )
 edit(
-    "classic_keep_probability",
-    "classic_dropout",
-    says="The papers call the probability to keep p; here p is the probability to drop, also in the classic variant.",
-    killed_by=["23.H6"],
-    old="x * (u >= p) * 1.0 if training else x * (1 - p)",
-    new="x * (u < p) * 1.0 if training else x * p",
-)
-edit(
     "classic_keeps_what_it_drops",
     "classic_dropout",
     says="In training you keep where u is less than p. That is where a number is dropped.",
@@ -635,12 +635,12 @@ edit(
     new="u > p",
 )
 edit(
-    "classic_modes_exchanged",
+    "classic_scales_instead",
     "classic_dropout",
-    says="You drop at test time and scale in training. It is the other way round.",
+    says="In training you multiply everything by 1 - p and drop nothing. That is what happens at test time.",
     killed_by=["23.H6"],
-    old="if training",
-    new="if not training",
+    old="x * (u >= p) * 1.0",
+    new="x * (1 - p)",
 )
 edit(
     "classic_keeps_ints",

@@ -157,7 +157,7 @@ def test_survivors(student, rng):
     x, p = positive(rng, 8, 8), rate(rng)
 
     kept = kept_by(student.dropout_seeded(x, p, seed_from(rng)), x, p)
-    # All 64 are dropped, or all kept, once in 0.85**-64 = 33 000 times; with these rates mostly far more rarely.
+    # All 64 are dropped by chance with a probability of 0.35**64, which is never.
     assert kept.any(), "none of 64 numbers was kept"
 
 
@@ -205,7 +205,7 @@ def test_rows_lose_what_chance_takes(student, rng):
 @number("23.H4")
 def test_counts_are_binomial(student, rng):
     """How many of a row, and of a column, dropout_seeded drops varies as the throws of a coin do"""
-    x, p = positive(rng, 200, 150), rate(rng)
+    x, p = positive(rng, 200, 150).astype(np.float32), rate(rng)
 
     yours = student.dropout_seeded(x, p, seed_from(rng))
     assert_shape(yours, x.shape, name="dropout_seeded(x, p, seed)")
@@ -222,7 +222,7 @@ def test_counts_are_binomial(student, rng):
 @number("23.H4")
 def test_total_is_not_fixed(student, rng):
     """With four seeds dropout_seeded does not drop exactly the same number of 8000"""
-    x, p, first = positive(rng, 8000), float(rng.uniform(0.25, 0.35)), seed_from(rng)
+    x, p, first = positive(rng, 8000).astype(np.float32), float(rng.uniform(0.25, 0.35)), seed_from(rng)
     totals = {int(np.sum(student.dropout_seeded(x, p, first + k) == 0)) for k in range(4)}
 
     # Two totals with standard deviations of 39 or more agree with a probability of 1 / (2 sqrt(pi) 39) = 0.007.
@@ -232,12 +232,12 @@ def test_total_is_not_fixed(student, rng):
 @weight(2)
 @number("23.H5")
 def test_seeds(student, rng):
-    """The same seed drops the same numbers again, another one others; seed 0 is a seed like any other"""
+    """The same seed drops the same numbers again, seed 0 like any other, and another one drops others"""
     x, p, seed = positive(rng, 20, 15), float(rng.uniform(0.25, 0.35)), seed_from(rng)
 
-    zero, other, again, more = (student.dropout_seeded(x, p, each) for each in (0, seed, 0, seed))
+    zero, other, again = (student.dropout_seeded(x, p, each) for each in (0, seed, 0))
     assert_equal(again, zero, name="the result of seed 0 the second time")
-    assert_equal(more, other, name=f"the result of seed {seed} the second time")
+    # 300 masks agree by chance with a probability of 0.63**300.
     assert (zero != other).any(), "two seeds drop the same numbers"
 
 
@@ -256,9 +256,9 @@ def test_global_state(student, rng):
 @number("23.H5")
 @pytest.mark.parametrize("name", ["dropout", "dropout_backward", "classic_dropout"])
 def test_inputs_stay(student, rng, name):
-    """No argument changes and every result is a new array, at test time and with p = 0 too"""
+    """Every result is a new array, also with p = 0 and at test time, where nothing is dropped"""
     x, u = positive(rng, 3, 4), uniforms(rng, 3, 4)
-    for p, training in ((rate(rng), True), (0.0, True), (rate(rng), False)):
+    for p, training in ((0.0, True), (rate(rng), False)):
         getattr(student, name)(x, p, u, training)
         assert_leaves_inputs_alone(student.observed)
 
@@ -301,12 +301,11 @@ def test_classic_test_time(student, rng):
 @weight(1)
 @number("23.H6")
 def test_one_is_the_other_scaled(student, rng):
-    """classic_dropout divided by 1 - p is dropout in training, and it is dropout at test time as well"""
+    """In training classic_dropout divided by 1 - p is dropout"""
     x, u, p = positive(rng, 6, 7), uniforms(rng, 6, 7), float(rng.uniform(0.6, 0.9))
-    for training in (True, False):
-        classic, yours = student.classic_dropout(x, p, u, training), student.dropout(x, p, u, training)
-        name = f"classic_dropout(x, p, u, {training}) / (1 - p)"
-        assert_close(np.divide(classic, 1 - p), yours, rtol=EXACT, name=name)
+
+    classic, yours = student.classic_dropout(x, p, u, True), student.dropout(x, p, u, True)
+    assert_close(np.divide(classic, 1 - p), yours, rtol=EXACT, name="classic_dropout(x, p, u, True) / (1 - p)")
 
 
 @weight(2)
@@ -322,7 +321,7 @@ def test_training_on_average_is_test_time(student, rng, name):
     train, test = (getattr(student, name)(x, p, u, training) for training in (True, False))
     expected = value if name == "dropout" else value * (1 - p)
     assert_close(np.mean(train), expected, rtol=EXACT, name=f"the mean of {name} in training")
-    assert_close(np.mean(test), expected, rtol=EXACT, name=f"the mean of {name} at test time")
+    assert_close(test, np.full(count, expected), rtol=EXACT, name=f"{name} at test time")
 
 
 # Kinds of numbers, bad input, counting
@@ -382,14 +381,11 @@ def test_bad_input(student, rng, name):
     """p below 0 or of 1 or more, and a u of another shape, are refused by name, at test time too"""
     x, u, p, call = positive(rng, 3, 4), uniforms(rng, 3, 4), rate(rng), getattr(student, name)
 
-    refusals(
-        [
-            ("p", call, (x, -1e-9, u, True)),
-            ("p", call, (x, 1.0, u, False)),
-            ("u", call, (x, p, uniforms(rng, 4), True)),  # numpy could stretch it
-            ("u", call, (x, p, uniforms(rng, 2, 6), False)),  # as many numbers as x has
-        ]
-    )
+    cases = [("p", call, (x, -1e-9, u, True)), ("p", call, (x, 1.0, u, False))]
+    cases.append(("u", call, (x, p, uniforms(rng, 4), True)))  # numpy could stretch it
+    if name == "dropout":
+        cases.append(("u", call, (x, p, uniforms(rng, 2, 6), False)))  # as many numbers as x has
+    refusals(cases)
 
 
 @weight(1)
@@ -404,6 +400,6 @@ def test_bad_rates_seeded(student, rng):
 @weight(2)
 @number("23.H9")
 def test_subnetworks(student, rng):
-    """n units make 2**n networks: an exact int, for 0 units and for 100 or more too"""
-    for n in (int(rng.integers(4, 12)), 0, int(rng.integers(100, 200))):
+    """n units make 2**n networks: an exact int, for 100 and more units too"""
+    for n in (int(rng.integers(5, 12)), int(rng.integers(100, 200))):
         assert_equal(student.count_subnetworks(n), 2**n, name=f"count_subnetworks({n})")
