@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from .race import ALL, Case, Defences, Inconclusive, Race, estimate
 from .sides import Side, own_core
 
 ATTEMPTS = 2  # a verdict that is not the best one is reached twice, in fresh workers
+MOST_SECONDS = 17.0  # on the clock, for the rounds of all attempts at one verdict
 
 Give = Callable[[float], None]
 
@@ -88,21 +90,21 @@ class Kernel(Look):
             self.told.append("You are not on the board: set LEADERBOARD to True in your file if you want to be.")
             return
         ladder = rungs(table)
-        found = [self._attempt(run, cases, small, ladder, exact=True) for _ in range(ATTEMPTS)]
-        standing = worse(*found)
+        ends = self._ends()
+        standing = worse(*[self._attempt(run, cases, small, ladder, end, exact=True) for end in ends])
         if standing.rung is None or standing.suspicious:
             self.told.append(f"Not entered: {standing.suspicious or 'it stands below the ladder'}.")
             return
-        column = f"{what}, {standing.rung.name}, {machine.machine_class()}"
+        column = f"{what}, {standing.rung.name}, {self._machine()}"
         self.board.append((column, round(standing.ratio, 3), "asc"))
-        self.told.append(f"Entered: {column}: {standing.ratio:.2f} times the reference's processor time.")
+        self.told.append(f"Entered: {column}: {standing.ratio:.2f} times {standing.against}.")
 
     def _attempts(self, run: Run, cases: Sequence[Case], small: Case, ladder: Sequence[Rung]) -> Standing:
         found: Standing | None = None
         failure: TooSlow | Inconclusive | None = None
-        for _ in range(ATTEMPTS):
+        for end in self._ends():
             try:
-                standing = self._attempt(run, cases, small, ladder)
+                standing = self._attempt(run, cases, small, ladder, end)
             except (TooSlow, Inconclusive) as error:  # once may be this machine
                 failure = error
                 continue
@@ -115,22 +117,43 @@ class Kernel(Look):
         return found
 
     def _attempt(
-        self, run: Run, cases: Sequence[Case], small: Case, ladder: Sequence[Rung], *, exact: bool = False
+        self, run: Run, cases: Sequence[Case], small: Case, ladder: Sequence[Rung], end: float, *, exact: bool = False
     ) -> Standing:
-        with self._pair() as (mine, ours), own_core() as core:
-            student, reference = (Side(module, freezes=self._defences.freezes) for module in (mine, ours))
-            student.meet(core)
-            reference.meet(core)
-            peak = machine.peak_flops()
+        with self._sides() as (student, reference):
+            peak = self._peak_flops()
             found = estimate(student, reference, run, small, cases[0], ladder, peak)
-            for case in cases if found is None else ():
-                race = Race(student, reference, run, case, ladder, peak, self._defences, exact=exact)
+            for place, case in enumerate(cases if found is None else ()):
+                seconds = (end - time.monotonic()) / (len(cases) - place)
+                race = Race(
+                    student, reference, run, case, ladder, peak, self._defences, exact=exact, seconds=seconds
+                )  # fmt: skip
                 standing = race.standing()
                 found = standing if found is None else worse(found, standing)
                 if found.rung is None:
                     break
             assert found is not None
             return found
+
+    @staticmethod
+    def _ends() -> Iterator[float]:
+        """When each attempt at a verdict is to be over; what one leaves, the next one has."""
+        start = time.monotonic()
+        return (start + MOST_SECONDS * (number + 1) / ATTEMPTS for number in range(ATTEMPTS))
+
+    @contextlib.contextmanager
+    def _sides(self) -> Iterator[tuple[Side, Side]]:
+        """The student's and the reference's side, on a core of their own."""
+        with self._pair() as (mine, ours), own_core() as core:
+            student, reference = (Side(module, freezes=self._defences.freezes) for module in (mine, ours))
+            student.meet(core)
+            reference.meet(core)
+            yield student, reference
+
+    def _peak_flops(self) -> float:
+        return machine.peak_flops()
+
+    def _machine(self) -> str:
+        return machine.machine_class()
 
     @contextlib.contextmanager
     def _pair(self) -> Iterator[tuple[Student, Student]]:

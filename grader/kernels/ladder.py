@@ -32,6 +32,7 @@ class Standing:
     rounds: int
     given_up: bool = False
     suspicious: str = ""  # why it cannot go on a board before a person has looked
+    against: str = "the reference's processor time"
 
 
 def rungs(table: Mapping[str, tuple[float, float]]) -> tuple[Rung, ...]:
@@ -61,7 +62,7 @@ def words(standing: Standing, ladder: Sequence[Rung]) -> str:
     about = "more than " if standing.given_up else ""
     sure = "" if standing.given_up else f" [{standing.low:.2f} to {standing.high:.2f}]"
     figures = (
-        f"{standing.case}: {about}{figure(standing.ratio)} times the reference's processor time{sure}, "
+        f"{standing.case}: {about}{figure(standing.ratio)} times {standing.against}{sure}, "
         f"{figure(speed / 1e9)} GFLOP/s = {100 * share:.2g} % of what a matrix product reaches on this machine."
     )
     lines = [figures]

@@ -46,7 +46,7 @@ def taken(pair: Pair, run: Run, small: Draw, large: Draw, rng: np.random.Generat
         warm, inputs = small(rng), large(rng)
         for side in (student, reference):
             side.meet(None)
-            seconds = side.call(run, warm).cpu
+            seconds = side.call(run, warm).seconds
             side.release()
             if side is student and seconds * work > LONGEST:
                 raise TooSlow(f"Too slow for its memory to be measured: one call would take {seconds * work:.0f} s.")

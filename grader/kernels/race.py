@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from statistics import median
 from typing import Any
 
@@ -26,6 +25,7 @@ from .look import Draw, Run
 from .sides import Sample, Side
 
 WARM_UP = 3  # calls of each side that are checked but not counted
+LONG = 0.25  # seconds; a kernel that takes longer is warm after one call
 ROUNDS = (9, 15, 25, 49)  # after so many it is looked whether all thresholds are decided
 FEWEST_ROUNDS = 3
 FAR = 1.5  # times or parts of a threshold: where all of the first rounds lie so far from each, more would not help
@@ -52,12 +52,27 @@ class Case:
         draw: makes the inputs of one call from a generator.
         flops: floating-point operations of one call that an honest kernel cannot avoid.
         atol: how far an entry may lie from the reference's: derived from both kernels' rounding.
+        judge: called with the student's answer, the reference's and the inputs, in place of that; raises Mismatch.
+        against: what a time is compared with, as a student reads it.
+        peak: operations per second that can be done here in this case's kind of numbers; the race's own where 0.
+        least: seconds below which no machine of this kind moves the data.
     """
 
     name: str
     draw: Draw
     flops: float
     atol: float
+    judge: Callable[[Any, Any, tuple[Any, ...]], None] | None = None
+    against: str = "the reference's processor time"
+    peak: float = 0.0
+    least: float = 0.0
+
+    def check(self, theirs: Sample, ours: Sample, inputs: tuple[Any, ...]) -> None:
+        """Hold that a timed answer is right. Raises Mismatch."""
+        if self.judge is not None:
+            self.judge(theirs.answer, ours.answer, inputs)
+        else:
+            check_answer(theirs.answer, ours.answer, self.atol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,7 @@ class Race:
         peak: operations per second that this machine can do.
         defences: against cheats; tests switch some off.
         exact: whether the ratio itself is wanted, not only on which rung it is.
+        seconds: on the clock, for the rounds.
     """
 
     student: Side
@@ -96,6 +112,7 @@ class Race:
     peak: float
     defences: Defences = ALL
     exact: bool = False
+    seconds: float = MOST_SECONDS
     ratios: list[float] = field(default_factory=list)
     _theirs: list[Sample] = field(default_factory=list)
     _ours: list[Sample] = field(default_factory=list)
@@ -113,13 +130,13 @@ class Race:
             Inconclusive: this machine was too unsteady.
         """
         self._warm_up()
-        deadline = time.monotonic() + MOST_SECONDS
+        deadline = time.monotonic() + self.seconds
         for number in range(ROUNDS[-1]):
             self._round(number)
             done = number + 1
-            if done >= FEWEST_ROUNDS and not self.exact and (self._far() or time.monotonic() > deadline):
+            if done >= FEWEST_ROUNDS and (time.monotonic() > deadline or (self._far() and not self.exact)):
                 break
-            if (done in ROUNDS and self._decided()) or (done >= ROUNDS[0] and time.monotonic() > deadline):
+            if done in ROUNDS and self._decided():
                 break
         self._look_at_health()
         if self.defences.watches_waiting:
@@ -137,11 +154,10 @@ class Race:
         for _ in range(WARM_UP):
             inputs = self._fresh()
             theirs, ours = self.student.call(self.run, inputs), self.reference.call(self.run, inputs)
-            self._check(theirs, ours)
-            # Sending inputs there and the answer back costs half of sending both there and back.
-            echo = self.reference.module.echo
-            both = [self.reference.timed(partial(echo, what)).cpu for what in ([*inputs], ours.answer)]
-            ways.append(sum(both) / 2)
+            self._check(theirs, ours, inputs)
+            ways.append(self.reference.way(inputs, ours.answer))
+            if theirs.seconds > LONG:
+                break  # what the first call of a process costs is little beside it
         self._way = median(ways)
 
     def _round(self, number: int) -> None:
@@ -149,24 +165,23 @@ class Race:
         if number % 2 == 0:
             s1, r1 = self.student.call(self.run, first), self.reference.call(self.run, first)
             r2, s2 = self.reference.call(self.run, second), self.student.call(self.run, second)
-            self._after_student.append(r1.cpu)
+            self._after_student.append(r1.seconds)
         else:
             r1, s1 = self.reference.call(self.run, first), self.student.call(self.run, first)
             s2, r2 = self.student.call(self.run, second), self.reference.call(self.run, second)
-            self._after_student += [r1.cpu, r2.cpu]
-        self._check(s1, r1)
-        self._check(s2, r2)
+            self._after_student += [r1.seconds, r2.seconds]
+        self._check(s1, r1, first)
+        self._check(s2, r2, second)
         self._theirs += [s1, s2]
         self._ours += [r1, r2]
         self.ratios.append(self._net(s1, s2) / self._net(r1, r2))
 
     def _net(self, *samples: Sample) -> float:
-        return sum(max(sample.cpu - self._way, SMALLEST) for sample in samples)
+        return sum(max(sample.seconds - self._way, SMALLEST) for sample in samples)
 
-    def _check(self, theirs: Sample, ours: Sample) -> None:
-        if not self.defences.checks_every_answer:
-            return
-        check_answer(theirs.answer, ours.answer, self.case.atol)
+    def _check(self, theirs: Sample, ours: Sample, inputs: tuple[Any, ...]) -> None:
+        if self.defences.checks_every_answer:
+            self.case.check(theirs, ours, inputs)
 
     def _decided(self) -> bool:
         return all(statistics.decide(self.ratios, rung.at_most) != "open" for rung in self.ladder)
@@ -183,7 +198,7 @@ class Race:
             raise Inconclusive(
                 f"This machine is too busy to measure speed: the reference differed from itself by a factor of {ratio:.2f}."
             )
-        usual, best = median(s.cpu for s in self._ours), min(s.cpu for s in self._ours)
+        usual, best = median(s.seconds for s in self._ours), min(s.seconds for s in self._ours)
         if usual > STEADY * best:
             raise Inconclusive(
                 f"This machine is too busy to measure speed: the reference usually took {usual / best:.1f} times its best time."
@@ -191,7 +206,7 @@ class Race:
 
     def _look_at_waiting(self) -> None:
         theirs, ours = (median(sample.waited for sample in side) for side in (self._theirs, self._ours))
-        usual = OUTSIDE * (ours + median(sample.cpu for sample in self._ours))
+        usual = OUTSIDE * (ours + median(sample.seconds for sample in self._ours))
         if theirs > usual:
             raise TooSlow(
                 f"{self.case.name}: the answers were waited for {theirs / usual:.1f} times as long as sending and the reference's "
@@ -201,16 +216,18 @@ class Race:
     def _verdict(self) -> Standing:
         low, high = statistics.interval(self.ratios)
         ratio = median(self.ratios)
-        seconds = median(max(s.cpu - self._way, SMALLEST) for s in self._theirs)
+        seconds = median(max(s.seconds - self._way, SMALLEST) for s in self._theirs)
         rung = next((rung for rung in self.ladder if self._reaches(rung)), None)
-        told = ""
-        if self.case.flops / seconds > self.peak:
+        told, peak = "", self.case.peak or self.peak
+        if self.case.flops / seconds > peak:
             told = "it does more operations per second than this machine can"
+        elif seconds < self.case.least:
+            told = "it is faster than this machine moves the data"
         elif high < FASTER:
             told = f"it takes {ratio:.2f} of the reference's time"
         return Standing(
-            self.case.name, rung, ratio, low, high, seconds, self.case.flops, self.peak,
-            len(self.ratios), suspicious=told,
+            self.case.name, rung, ratio, low, high, seconds, self.case.flops, peak,
+            len(self.ratios), suspicious=told, against=self.case.against,
         )  # fmt: skip
 
     def _reaches(self, rung: Rung) -> bool:
@@ -231,15 +248,27 @@ def estimate(
     for _ in range(2):  # the first call of a process pays for what is there afterwards
         inputs = small.draw(rng)
         answers = student.call(run, inputs), reference.call(run, inputs)
-        check_answer(answers[0].answer, answers[1].answer, small.atol)
-        theirs, ours = (max(sample.cpu, SMALLEST) for sample in answers)
+        small.check(*answers, inputs)
+        theirs, ours = (max(sample.seconds, SMALLEST) for sample in answers)
     whole = large.draw(rng)
-    least = min(reference.call(run, whole).cpu for _ in range(WARM_UP))
+    least = min(reference.call(run, whole).seconds for _ in range(WARM_UP))
     # What a call costs whatever its size makes the second ratio too large, so both must say it.
     ratio = min(theirs / ours, theirs * large.flops / small.flops / least)
     if ratio <= FAR * ladder[-1].at_most:
         return None
-    return Standing(large.name, None, ratio, 0.0, 0.0, ratio * least, large.flops, peak, 0, given_up=True)
+    return Standing(
+        large.name,
+        None,
+        ratio,
+        0.0,
+        0.0,
+        ratio * least,
+        large.flops,
+        large.peak or peak,
+        0,
+        given_up=True,
+        against=large.against,
+    )
 
 
 def check_answer(theirs: object, ours: object, atol: float) -> None:

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ STOPPED = {"T", "t", "Z", "X"}  # states of a thread that runs no more
 class Sample:
     """One timed call."""
 
-    cpu: float  # seconds of processor time, of all threads, until the process stood still
+    seconds: float  # what is charged: processor time of all threads, until the process stood still
     wall: float  # seconds on the clock
     queued: float  # seconds in which it, or the process that asks, wanted to work and others had the core
     answer: object  # what arrived before the clock stopped; nothing can change it any more
@@ -36,7 +37,7 @@ class Sample:
     @property
     def waited(self) -> float:
         """Seconds in which the process neither worked nor could have: it was sent data, or had others work for it."""
-        return max(self.wall - self.cpu - self.queued, 0.0)
+        return max(self.wall - self.seconds - self.queued, 0.0)
 
 
 class Side:
@@ -83,6 +84,10 @@ class Side:
             wall = time.perf_counter() - clock
             self.freeze()
             return Sample(self.transport.cpu() - start, wall, self._queued() - queued, answer)
+
+    def way(self, inputs: tuple[Any, ...], answer: Any) -> float:
+        """Seconds that sending inputs there and the answer back costs: half of sending both there and back."""
+        return sum(self.timed(partial(self.module.echo, what)).seconds for what in ([*inputs], answer)) / 2
 
     def freeze(self) -> None:
         """Stop the process and wait until no thread of it runs. Raises StudentError when it has ended instead."""

@@ -11,6 +11,7 @@ import pytest
 from nnkit.grader.compare import Mismatch
 from nnkit.grader.errors import OurFault, TooSlow
 from nnkit.grader.kernels import sides
+from nnkit.grader.kernels.kernel import ATTEMPTS, MOST_SECONDS
 from nnkit.grader.kernels.ladder import Standing, better, rungs, words, worse
 from nnkit.grader.kernels.race import ALL, FEWEST_ROUNDS, ROUNDS, Inconclusive, Race, check_answer, estimate
 from nnkit.grader.kernels.sides import Sample, Side, own_core, status, stopped
@@ -477,3 +478,23 @@ def test_a_worker_that_dies_between_two_calls_is_told(module_of, toy, when):
             )
 
         assert [end[0] for end in side.transport.ends] == ["killed"]
+
+
+def test_all_attempts_at_a_verdict_share_one_time(kernel_of, toy, monkeypatch):
+    """Two attempts at two sizes: each race gets its part of what is left, and never more than its attempt has"""
+    given = []
+    told = Standing("a product", None, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 3)
+
+    def standing(race):
+        given.append(race.seconds)
+        return replace(told, rung=race.ladder[-1])
+
+    monkeypatch.setattr(Race, "standing", standing)
+    with pytest.raises(TooSlow):
+        kernel_of(toy.product).climb(toy.run, [toy.case, toy.case], toy.small, toy.table, lambda _share: None)
+
+    part = MOST_SECONDS / ATTEMPTS
+    assert all(seconds <= part / 2 for seconds in given[:1])
+    assert all(part / 4 < seconds <= part for seconds in given[1:2])
+    assert part / 2 < given[2] <= part  # what the first attempt left, the second one has
+    assert len(given) == 4
