@@ -6,8 +6,8 @@ from nnkit.grader.compare import assert_close, assert_equal, assert_shape
 
 
 def test_shape(student):
-    """The weights of 3 units with 2 inputs are 3 rows of 2, whatever the kind"""
-    for kind in ("zeros", "normal", "xavier", "he", "lecun"):
+    """The weights of 3 units with 2 inputs are 3 rows of 2, with zeros, normal and xavier"""
+    for kind in ("zeros", "normal", "xavier"):
         assert_shape(student.initialize(kind, 3, 2, seed=1), (3, 2), name=f"initialize({kind!r}, 3, 2, seed=1)")
 
 

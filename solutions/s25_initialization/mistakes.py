@@ -44,7 +44,7 @@ edit(
     "xavier_uses_inputs_only",
     "_variance",
     says="Xavier looks both ways, at inputs and units: 2 / (n_in + n_out). What you have is LeCun's.",
-    killed_by=["25.H1", "25.H2", "25.H7"],
+    killed_by=["25.H1", "25.H2"],
     old='"xavier": 2 / (n_in + n_out)',
     new='"xavier": 1 / n_in',
 )
