@@ -7,7 +7,8 @@ student's machine there is no catalogue: the answers of the mistakes to the visi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ RELATIVE = {"float64": 1e-9, "complex128": 1e-9}
 RELATIVE_COARSE = 1e-4
 NOISE = 16 * np.finfo(np.float64).eps
 FORMAT = 1
+REMEMBERED = 1000  # questions of which it is known who answers them as the reference does
 
 Words = np.ndarray[Any, np.dtype[Any]]
 
@@ -54,12 +56,18 @@ def replay(transport: Transport, steps: Sequence[Step]) -> int | None:
 
 
 def _agrees(transport: Transport, step: Step) -> bool:
+    answer = _answer(transport, step)
+    return answer is not None and same_answer(step.answer, answer)
+
+
+def _answer(transport: Transport, step: Step) -> list[bytes] | None:
+    """What a loaded file answers to a step's question; None where it does not come back, or calls back otherwise."""
     recorded = _Recorded(step)
     try:
         head, buffers = transport.ask(codec.framed(step.question[0], step.question[1:]), recorded)
     except (WorkerEnded, Diverged):
-        return False
-    return recorded.exhausted() and same_answer(step.answer, [bytes(part) for part in (head, *buffers)])
+        return None
+    return [bytes(part) for part in (head, *buffers)] if recorded.exhausted() else None
 
 
 class _Recorded:
@@ -178,6 +186,8 @@ class Diagnosis:
         self._reference, self._mistakes = reference, mistakes
         self._open, self._keep = open_transport, keep
         self._places: dict[str, Transport] = {}
+        self._right: dict[tuple[bytes, ...], list[Step]] = {}  # by its questions, a transcript that is right
+        self._harmless: dict[bytes, set[str]] = {}  # by question, who answers it as the reference does, bit for bit
         self._reach = reach(reference.sources[f"{reference.main}.py"].decode("utf-8"))
 
     def __call__(self, _test: str, transcript: list[Step]) -> str:
@@ -189,7 +199,7 @@ class Diagnosis:
             # Most mistakes fall away at the first telling step, which often can be asked by itself.
             telling = transcript[different]
             among = self._reached(transcript[: different + 1])
-            alone = self.matching([telling], among) if _stands_alone(telling) else among
+            alone = self._answering(telling, among) if _stands_alone(telling) else among
             left = self.matching(transcript, alone)
         except (WorkerEnded, OurFault):
             return ""  # a help that fails must not fail the test as well
@@ -210,22 +220,60 @@ class Diagnosis:
 
     def is_right(self, transcript: list[Step]) -> bool:
         """Whether the reference answers all questions as this transcript does."""
-        return self._differs("", self._reference, transcript) is None
+        questions = tuple(part for step in transcript for part in step.question)
+        if self._right.get(questions) == transcript:  # the very bytes that were right before
+            return True
+        right = self._differs("", self._reference, transcript) is None
+        if right:
+            self._right.setdefault(questions, transcript)
+        return right
+
+    def _answering(self, telling: Step, among: Sequence[Mistake]) -> list[Mistake]:
+        """Those mistakes that answer one question as its step does, which the reference answers otherwise.
+
+        Most mistakes of a catalogue make no difference to a question. Which ones, bit for bit, is remembered: the next
+        failure at the same question, another student's for instance, need not ask them again.
+        """
+        if len(self._harmless) >= REMEMBERED:
+            self._harmless.clear()
+        harmless = self._harmless.setdefault(_digest(telling.question), set())
+        right = _answer(self._place("", self._reference), telling)
+        found = []
+        for wrong in among:
+            if wrong.name not in harmless:
+                answer = _answer(self._place(wrong.name, mutant_files(self._reference, wrong)), telling)
+                if answer is not None and answer == right:
+                    harmless.add(wrong.name)
+                elif answer is not None and same_answer(telling.answer, answer):
+                    found.append(wrong)
+        return found
 
     def _differs(self, name: str, files: Files, transcript: list[Step]) -> int | None:
+        return replay(self._place(name, files), transcript)
+
+    def _place(self, name: str, files: Files) -> Transport:
+        """Where a file is loaded."""
         key = name if self._keep else ""
         place = self._places.get(key)
         if place is None:
             place = self._places[key] = self._open()
         if not self._keep or not place.loaded():
             place.load(files, 0)
-        return replay(place, transcript)
+        return place
 
     def close(self) -> None:
         """Let every place go."""
         for place in self._places.values():
             place.close()
         self._places.clear()
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    found = hashlib.blake2b(digest_size=32)
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.digest()
 
 
 def reached(transcript: Sequence[Step], reach: Mapping[str, Collection[str]]) -> set[str]:

@@ -170,6 +170,43 @@ def test_a_failure_with_right_answers_is_no_mistakes(small_course):
         assert made.diagnosis.is_right(student.transcript)
 
 
+def test_what_was_found_once_is_not_asked_again(small_course):
+    """A mistake that answers a question as the reference does is asked it once; right transcripts are known by their bytes"""
+    asked = []
+
+    class Counted(LocalTransport):
+        def ask(self, question, call_back):
+            asked.append(question)
+            return super().ask(question, call_back)
+
+    # It is reached by double, and makes no difference there.
+    small_course.append(
+        small_course.mistakes,
+        '\n\n@mistake("double", says="You forget nothing.", killed_by=["13.H1"])\ndef harmless(x):\n    return 2.0 * x\n',
+    )
+    section = course.section("13")
+    with makers(section, Seeds(b""), None) as made:
+        diagnosis = Diagnosis(made.reference_files, made.mistakes, Counted)
+        wrong, right = mutant_files(made.reference_files, made.mistakes[0]), made.reference_files
+        transcripts = []
+        for files in (wrong, wrong, right, right):
+            student = Student(LocalTransport(), files)
+            student.double(np.array([1.0, 2.0]))
+            transcripts.append(student.transcript)
+
+        counts = []
+        for transcript in transcripts[:2]:
+            asked.clear()
+            assert diagnosis("", transcript) == "You tripled."
+            counts.append(len(asked))
+        assert counts[0] > 4
+        assert counts[1] == 4  # the reference and the mistake, each for the telling question and for all
+        for transcript, times in zip(transcripts[2:], (1, 0), strict=True):
+            asked.clear()
+            assert diagnosis.is_right(transcript)
+            assert len(asked) == times
+
+
 def test_a_diagnosis_that_fails_says_nothing(small_course):
     """When the place where mistakes are tried breaks down, the test still fails for its own reason"""
 

@@ -5,6 +5,7 @@ import pytest
 from nnkit.grader import course, release
 from nnkit.grader.diagnosis import read_shipped
 from nnkit.grader.errors import OurFault
+from nnkit.grader.results import PlannedTest
 
 
 @pytest.fixture
@@ -48,6 +49,22 @@ def test_making_it_again_makes_the_same(shipped):
 
     assert shipped.wrong_outputs.read_bytes() == before
     assert release.is_fresh(shipped)
+
+
+def test_no_mistake_runs_a_test_too_large_to_be_shipped(small_course, monkeypatch):
+    """Where the reference's first question is over the limit, so is every mistake's"""
+    monkeypatch.setattr(release, "SHIPPED_LIMIT", 10)
+    visited = []
+    run = release.session.run
+    monkeypatch.setattr(
+        release.session,
+        "run",
+        lambda suites, visits, **options: run(suites, visits, **options) or visited.append([v.wants for v in visits]),
+    )
+
+    assert release.wrong_outputs(course.section("13")) == {}
+    planned = PlannedTest("test_double_by_hand", "", "visible", "", 1.0, 1.0, "visible")
+    assert not any(wants(planned) for wants in visited[-1])
 
 
 def test_a_mistake_that_cannot_be_named_goes_along_without_a_sentence(small_course):

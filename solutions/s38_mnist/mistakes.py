@@ -185,7 +185,7 @@ edit(
 edit(
     "unseeded", "build_model", killed_by=["38.H9"],
     says="The weights do not depend on the seed: seed a generator of torch's before the layers are made.",
-    old="torch.manual_seed(seed)", new="pass",
+    old="torch.default_generator.manual_seed(seed)", new="pass",
 )
 edit(
     "seeds_the_world", "build_model", killed_by=["38.H9"],
@@ -288,8 +288,8 @@ edit(
 edit(
     "dropout_unseeded", "train_epoch", killed_by=["38.H12"],
     says="What dropout drops does not depend on the seed, so no training can be repeated. Seed torch's generator for the epoch, and put it back.",
-    old="torch.manual_seed(seed * 1_000_003 + epoch)  # what dropout draws belongs to this epoch alone",
-    new="torch.manual_seed(int(np.random.randint(2**31)))",
+    old="default_generator.manual_seed(seed * 1_000_003 + epoch)",
+    new="default_generator.manual_seed(int(np.random.randint(2**31)))",
 )
 edit(
     "shuffle_fixed", "train_epoch", killed_by=["38.H11"],

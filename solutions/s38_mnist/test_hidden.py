@@ -598,6 +598,9 @@ def test_run_twice(student, rng):
     for value in first["state_dict"].values():
         assert not is_tensor(value), "the state_dict of run holds numpy arrays, not tensors"
         assert_dtype(value, np.float32, name="a weight")
+    saved = {name.removeprefix("model."): value for name, value in parsed(first["checkpoint"])[1].items()}
+    for name, value in first["state_dict"].items():
+        assert_equal(value, saved.get(name), name=f"{name} of the state_dict, against the checkpoint")
     again = student.run(gzip.compress(idx(images)), idx(labels), epochs=1, seed=5)
     other = student.run(idx(images), idx(labels), epochs=1, seed=6)
 
@@ -607,41 +610,45 @@ def test_run_twice(student, rng):
 
 
 @weight(3)
+@tags("training")
 @number("38.H18")
 def test_run_goes_on(student, rng):
-    """run(epochs=3) from the checkpoint of run(epochs=1) does epochs 2 and 3, and ends where three in one go end"""
-    images, labels = easy(rng, 70)
+    """run(epochs=2) from the checkpoint of run(epochs=1) does epoch 2, and ends where two in one go end"""
+    images, labels = easy(rng, 40)
     files = idx(images), idx(labels)
-    straight = student.run(*files, epochs=3, seed=2)
+    straight = student.run(*files, epochs=2, seed=2)
+    assert [row["epoch"] for row in straight["history"]] == [1, 2], "the epochs of the history are counted from 1"
     first = student.run(*files, epochs=1, seed=2)
 
-    rest = student.run(*files, epochs=3, seed=2, checkpoint=first["checkpoint"])
+    rest = student.run(*files, epochs=2, seed=2, checkpoint=first["checkpoint"])
 
-    assert [row["epoch"] for row in straight["history"]] == [1, 2, 3], "the epochs of the history are counted from 1"
     assert_equal(rest["history"], straight["history"], name="the history")
     assert_equal(rest["state_dict"], straight["state_dict"], name="the weights")
 
 
 @weight(3)
+@tags("training")
 @number("38.H19")
 def test_validation_is_held_out(student, rng):
     """The last images are not trained on, and the accuracy in the history is theirs"""
-    images, labels = easy(rng, 160)
+    images, labels = easy(rng, 94)
     shown = labels.copy()
-    shown[100:] = (shown[100:] + 1) % 10  # what is held out is labelled wrongly, so its accuracy must be poor
-    held = student.run(idx(images), idx(shown), epochs=3, seed=1, validation=60)
-    alone = student.run(idx(images[:100]), idx(shown[:100]), epochs=3, seed=1)
+    shown[64:] = (shown[64:] + 1) % 10  # what is held out is labelled wrongly, so its accuracy must be poor
+    held = student.run(idx(images), idx(shown), epochs=2, seed=1, validation=30)
+    alone = student.run(idx(images[:64]), idx(shown[:64]), epochs=2, seed=1)
 
     keys = ["epoch", "loss", "validation_accuracy", "validation_loss"]
-    assert [sorted(row) for row in held["history"]] == [keys] * 3, f"with validation a row has the keys {keys}"
-    assert_equal(
-        held["state_dict"], alone["state_dict"], name="the weights, compared with a run on the first 100 alone"
-    )
+    assert [sorted(row) for row in held["history"]] == [keys] * 2, f"with validation a row has the keys {keys}"
+    assert_equal(held["state_dict"], alone["state_dict"], name="the weights, compared with a run on the first 64 alone")
     last = held["history"][-1]
-    assert last["validation_accuracy"] < 0.4, "the validation accuracy is not that of the images that were held out"
-    assert last["validation_loss"] > last["loss"], "the validation loss is not that of the images that were held out"
+    logits = logits_of(held["state_dict"], images[64:])
+    right = float((logits.argmax(1) == shown[64:]).mean())
+    # two logits that are alike in float32 may change places, of one image of the thirty
+    assert abs(last["validation_accuracy"] - right) < 0.05, (
+        "the validation accuracy is not that of the images that were held out"
+    )
     # float32 through three layers, against the same in numpy
-    by_hand = cross_entropy(logits_of(held["state_dict"], images[100:]), shown[100:])
+    by_hand = cross_entropy(logits, shown[64:])
     assert_close(last["validation_loss"], by_hand, rtol=1e-4, name="the last validation loss, against the state_dict")
 
 
