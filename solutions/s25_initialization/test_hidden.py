@@ -240,6 +240,16 @@ def test_mean_square_of_relu(student, rng):
 
 @weight(1)
 @number("25.H7")
+def test_input_of_both_signs(student, rng):
+    """Half of the input is negative: one sigmoid with a huge weight puts out 1 for one half of the samples and else 0"""
+    yours = student.signal_stds([1, 1], "sigmoid", "normal", seeds_from(rng)[0], 1e9, n=400)
+
+    # The share of 400 fair coins has a standard deviation of 0.025; five of them.
+    assert_close(np.square(yours), [0.5], rtol=0.0, atol=0.125, name="the mean square of signal_stds([1, 1], ...)")
+
+
+@weight(1)
+@number("25.H7")
 def test_constant_output(student, rng):
     """From zeros every sigmoid puts out 0.5, and that is the root mean square of each layer"""
     yours = student.signal_stds([3, 5, 2, 4, 1], "sigmoid", "zeros", seeds_from(rng)[0], n=int(rng.integers(1, 9)))
