@@ -1,15 +1,16 @@
 """Section 38n: the digits once more, with your own layers and no framework.
 
-Your files of sections 13, 15, 16, 17 and 26 lie in their own folders and are imported by name. read_idx, he_weights and
-dropout_mask are ready-made. A network is a list of (W, b), W (n_out, n_in), with a ReLU between layers; X is (N, D),
-labels are int64 (N,).
+Your files of sections 13, 15, 16, 17, 23, 25 and 26 lie in their own folders and are imported by name. read_idx is
+ready-made. A network is a list of (W, b), W (n_out, n_in), with a ReLU between layers; X is (N, D), labels are int64 (N,).
 """
 
 import gzip
 
 import numpy as np
 from backprop import backprop  # noqa: F401
+from dropout import dropout, dropout_backward  # noqa: F401
 from forward import dense  # noqa: F401
+from initialization import initialize  # noqa: F401
 from losses import cce, cce_grad  # noqa: F401
 from optimizers import Adam
 from relu import relu, relu_backward  # noqa: F401
@@ -22,21 +23,12 @@ def read_idx(data: bytes) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(sizes)
 
 
-def he_weights(n_out: int, n_in: int, rng: np.random.Generator) -> np.ndarray:
-    """Return float32 start values (n_out, n_in) with variance 2 / n_in (ready-made)."""
-    return (rng.standard_normal((n_out, n_in)) * np.sqrt(2 / n_in)).astype(np.float32)
-
-
-def dropout_mask(shape: tuple[int, ...], p: float, rng: np.random.Generator) -> np.ndarray:
-    """Return a float32 array of 0 with probability p and 1 / (1 - p) otherwise (ready-made)."""
-    return ((rng.random(shape) >= p) / (1 - p)).astype(np.float32)
-
-
 def network(seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the layers 784-256-128-10: float32 weights by he_weights, biases 0.
+    """Return the layers 784-256-128-10: weights of the kind "he" by your initialize, made float32, and biases 0, float32.
 
     Args:
-        seed: the same seed gives the same weights, another one others; no global random state is touched.
+        seed: the same seed gives the same weights, another one others; no global random state is touched. Each layer has
+            random numbers of its own: what it draws has nothing to do with what the others draw.
     """
     raise NotImplementedError("section 38n: write network")
 
@@ -47,15 +39,21 @@ def predict(X: np.ndarray, layers: list[tuple[np.ndarray, np.ndarray]]) -> np.nd
 
 
 def gradients(
-    X: np.ndarray, y: np.ndarray, layers: list[tuple[np.ndarray, np.ndarray]], masks: list[np.ndarray] | None = None
+    X: np.ndarray,
+    y: np.ndarray,
+    layers: list[tuple[np.ndarray, np.ndarray]],
+    p: float = 0.0,
+    uniforms: list[np.ndarray] | None = None,
 ) -> dict:
-    """Return the mean cross-entropy and its gradients.
+    """Return the mean cross-entropy and its gradients, in training.
 
     Args:
         X: samples, (N, D).
         y: labels, (N,), int64.
         layers: the network.
-        masks: for each hidden layer an array (N, n_out), by which the output of its ReLU is multiplied; None: no dropout.
+        p: probability to drop.
+        uniforms: for each hidden layer the random numbers, (N, n_out), by which your dropout drops behind its ReLU; None:
+            no dropout.
 
     Returns:
         "loss": a float, and "grads": [(dW, db), ...] in the order, shapes and dtype of `layers`.
@@ -80,7 +78,7 @@ def train_epoch(
     epoch: int,
     p: float,
 ) -> tuple[float, list[tuple[np.ndarray, np.ndarray]]]:
-    """Train for one epoch: shuffled batches, a fresh mask for every batch and hidden layer, one step each.
+    """Train for one epoch: shuffled batches, fresh random numbers for every batch and hidden layer, one step each.
 
     Args:
         X: samples, (N, D).
@@ -88,9 +86,9 @@ def train_epoch(
         layers: the network; it stays as it is.
         optimizer: your Adam; it goes on from where it is.
         batch_size: of every batch but the last, which takes what is left.
-        seed: order and masks depend on seed and epoch, and on nothing else.
+        seed: order and dropout depend on seed and epoch, and on nothing else.
         epoch: counted from 0.
-        p: share of hidden units that is dropped, from 0 to less than 1.
+        p: probability to drop a hidden unit, from 0 to less than 1.
 
     Returns:
         The mean of the losses of all samples, as they were when their batch was trained on, and the new layers.

@@ -4,10 +4,11 @@ import numpy as np
 
 from nnkit.grader.compare import assert_close
 
-# The lesson's sample, and a second matrix whose way back is not zero.
-X, Y = np.array([[1.0, 2.0]]), np.array([0])
+# The lesson's sample and uniform random numbers, and its two second layers: through the first of them nothing comes back.
+X, Y, U = np.array([[1.0, 2.0]]), np.array([0]), np.array([[0.7, 0.2]])
 FIRST = (np.array([[1.0, 1.0], [-1.0, 2.0]]), np.zeros(2))
 LAYERS = [FIRST, (np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([0.0, np.log(3)]))]
+OPEN = [FIRST, (np.array([[0.5, 1.0], [0.0, 2.0]]), np.array([0.0, 3 + np.log(3)]))]
 
 
 def test_shapes(student):
@@ -24,16 +25,22 @@ def test_logits(student):
     assert_close(student.predict(X, LAYERS), np.array([[3.0, 3.0 + np.log(3)]]))
 
 
-def test_loss_with_a_mask(student):
-    """With the mask (2, 0) the loss is log 4, and the gradients are those of the lesson"""
-    found = student.gradients(X, Y, LAYERS, [np.array([[2.0, 0.0]])])
+def test_loss_with_dropout(student):
+    """With the uniform numbers (0.7, 0.2) and p = 1/2 the loss is log 4, and the gradients are those of the lesson"""
+    found = student.gradients(X, Y, LAYERS, 0.5, [U])
 
     assert_close(found["loss"], np.log(4), name="loss")
-    expected = [
-        (np.zeros((2, 2)), np.zeros(2)),
-        (np.array([[-4.5, 0.0], [4.5, 0.0]]), np.array([-0.75, 0.75])),
-    ]
-    assert_close(found["grads"], expected, atol=1e-12, name="grads")
+    last = np.array([[-4.5, 0.0], [4.5, 0.0]]), np.array([-0.75, 0.75])
+    assert_close(found["grads"], [(np.zeros((2, 2)), np.zeros(2)), last], atol=1e-12, name="grads")
+
+
+def test_what_reaches_the_first_layer(student):
+    """With the lesson's other second layer the first one gets [[-0.75, -1.5], [0, 0]] and (-0.75, 0)"""
+    found = student.gradients(X, Y, OPEN, 0.5, [U])
+
+    assert_close(found["loss"], np.log(4), name="loss")
+    first = np.array([[-0.75, -1.5], [0.0, 0.0]]), np.array([-0.75, 0.0])
+    assert_close(found["grads"][0], first, atol=1e-12, name="grads[0]")
 
 
 def test_the_loss_falls(student):

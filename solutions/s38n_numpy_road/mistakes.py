@@ -8,19 +8,39 @@ edit(
     old="np.zeros(n_out, np.float32)", new="np.zeros(n_out)",
 )
 edit(
-    "half_the_variance", "network", killed_by=["38n.H1"],
-    says="he_weights has the right variance already; you scale it once more.",
-    old="(he_weights(n_out, n_in, rng),", new="(he_weights(n_out, n_in, rng) / np.float32(2**0.5),",
+    "float64_weights", "network", killed_by=["38n.H1"],
+    says="initialize returns float64, and everything after it would be float64 too: make the weights float32.",
+    old=".astype(np.float32), np.zeros", new=", np.zeros",
+)
+edit(
+    "another_kind", "network", killed_by=["38n.H1"],
+    says="Behind these layers come ReLUs, which halve the signal: the start for them is \"he\", of variance 2 / n_in.",
+    old='initialize("he"', new='initialize("xavier"',
+)
+edit(
+    "scaled_once_more", "network", killed_by=["38n.H1"],
+    says="initialize has the right variance already; you scale it once more.",
+    old="int(own)).astype(np.float32)", new="int(own)).astype(np.float32) * np.float32((2 / n_in) ** 0.5)",
 )
 edit(
     "unseeded", "network", killed_by=["38n.H1"],
     says="The start values do not depend on the seed.",
-    old="default_rng(seed)", new="default_rng(0)",
+    old="np.random.SeedSequence(seed)", new="np.random.SeedSequence(0)",
+)
+edit(
+    "one_seed_for_all_layers", "network", killed_by=["38n.H1"],
+    says="All layers get the same seed, and so the same numbers, cut to other shapes. Give each layer a seed of its own.",
+    old="int(own))", new="seed)",
+)
+edit(
+    "seed_plus_layer", "network", killed_by=["38n.H1"],
+    says="seed + layer is the same for the second layer of one seed and the first layer of the next. Keep the seeds of two networks apart.",
+    old="seeds = np.random.SeedSequence(seed).generate_state(len(SIZES) - 1)", new="seeds = range(seed, seed + len(SIZES) - 1)",
 )
 edit(
     "random_biases", "network", killed_by=["38n.H1"],
     says="Biases begin at 0.",
-    old="np.zeros(n_out, np.float32)", new="rng.standard_normal(n_out).astype(np.float32) / 100",
+    old="np.zeros(n_out, np.float32)", new="np.random.default_rng(seed).standard_normal(n_out).astype(np.float32) / 100",
 )
 edit(
     "relu_on_the_logits", "predict", killed_by=["38n.H2"],
@@ -34,33 +54,38 @@ edit(
 )
 edit(
     "relu_behind_the_last", "gradients", killed_by=["38n.H3"],
-    says="Without masks the last activation is the identity, not relu.",
+    says="Without dropout the last activation is the identity, not relu.",
     old='["relu"] * (len(layers) - 1) + ["identity"]', new='["relu"] * len(layers)',
 )
 edit(
-    "mask_forward_only", "gradients", killed_by=["38n.H4"],
-    says="On the way back the mask is missing: a unit that was dropped passes no gradient.",
-    old="delta @ layers[i + 1][0] * masks[i])", new="delta @ layers[i + 1][0])",
+    "dropout_forward_only", "gradients", killed_by=["38n.H4"],
+    says="On the way back dropout_backward is missing: a unit that was dropped passes no gradient.",
+    old="upstream = dropout_backward(delta @ layers[i + 1][0], p, uniforms[i], True)", new="upstream = delta @ layers[i + 1][0]",
 )
 edit(
-    "mask_backward_only", "gradients", killed_by=["38n.H4"],
-    says="On the way forward the mask is missing.",
-    old="relu(sums[-1]) * mask)", new="relu(sums[-1]))",
+    "dropout_backward_only", "gradients", killed_by=["38n.H4"],
+    says="On the way forward dropout is missing.",
+    old="dropout(relu(sums[-1]), p, u, True)", new="relu(sums[-1])",
 )
 edit(
-    "mask_without_scale", "gradients", killed_by=["38n.H4"],
-    says="Back through the mask what passes must be scaled by 1/(1-p) as well: multiply by the mask, not by where it is not 0.",
-    old="* masks[i])", new="* (masks[i] > 0))",
+    "back_without_scale", "gradients", killed_by=["38n.H4"],
+    says="On the way back what passes must be scaled by 1/(1-p) as well: dropout_backward does that, a mask of 0 and 1 does not.",
+    old="dropout_backward(delta @ layers[i + 1][0], p, uniforms[i], True)", new="delta @ layers[i + 1][0] * (uniforms[i] >= p)",
+)
+edit(
+    "drops_the_logits", "gradients", killed_by=["38n.H4"],
+    says="There is dropout in front of the loss; only what comes out of a ReLU is dropped.",
+    old="logits = dense(inputs[-1], *layers[-1])", new="logits = dense(inputs[-1], *layers[-1])\n    logits = dropout(logits, p, np.resize(uniforms[-1], logits.shape), True)",
 )
 edit(
     "no_slope", "gradients", killed_by=["38n.H4"],
     says="On the way back the slope of the ReLU is missing.",
-    old="delta = relu_backward(sums[i], delta @ layers[i + 1][0] * masks[i])", new="delta = delta @ layers[i + 1][0] * masks[i]",
+    old="delta = relu_backward(sums[i], upstream)", new="delta = upstream",
 )
 edit(
-    "mask_of_the_next_layer", "gradients", killed_by=["38n.H4"],
-    says="The masks are used in the wrong order on the way back: the last hidden layer comes first.",
-    old="delta @ layers[i + 1][0] * masks[i])", new="delta @ layers[i + 1][0] * masks[::-1][i] if masks[::-1][i].shape == sums[i].shape else delta @ layers[i + 1][0])",
+    "numbers_of_the_next_layer", "gradients", killed_by=["38n.H4"],
+    says="The random numbers are used in the wrong order on the way back: the last hidden layer comes first.",
+    old="p, uniforms[i], True)", new="p, uniforms[~i] if uniforms[~i].shape == sums[i].shape else uniforms[i], True)",
 )
 edit(
     "divides_twice", "gradients", killed_by=["38n.H4"],
@@ -102,18 +127,18 @@ edit(
 )
 edit(
     "one_order_for_all", "train_epoch", killed_by=["38n.H8"],
-    says="Every epoch has the same order and the same masks. Let the epoch count too.",
+    says="Every epoch has the same order and drops the same. Let the epoch count too.",
     old="default_rng([seed, epoch])", new="default_rng(seed)",
 )
 edit(
     "no_dropout", "train_epoch", killed_by=["38n.H8"],
-    says="Nothing is dropped: the masks do not reach gradients.",
-    old="layers, masks)", new="layers)",
+    says="Nothing is dropped: the random numbers do not reach gradients.",
+    old="layers, p, uniforms)", new="layers)",
 )
 edit(
-    "one_mask_for_all_rows", "train_epoch", killed_by=["38n.H8"],
-    says="All samples of a batch share one mask; each needs its own.",
-    old="dropout_mask((len(rows), len(b)), p, rng)", new="np.repeat(dropout_mask((1, len(b)), p, rng), len(rows), 0)",
+    "one_row_of_numbers", "train_epoch", killed_by=["38n.H8"],
+    says="All samples of a batch share their random numbers; each needs its own.",
+    old="rng.random((len(rows), len(b)), np.float32)", new="np.repeat(rng.random((1, len(b)), np.float32), len(rows), 0)",
 )
 edit(
     "no_shuffle", "train_epoch", killed_by=["38n.H8"],

@@ -5,7 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 from backprop import backprop
+from dropout import dropout, dropout_backward
 from forward import dense
+from initialization import initialize
 from losses import cce, cce_grad
 from optimizers import Adam
 from relu import relu, relu_backward
@@ -21,20 +23,13 @@ def read_idx(data: bytes) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(sizes)
 
 
-def he_weights(n_out: int, n_in: int, rng: np.random.Generator) -> np.ndarray:
-    """Return float32 start values (n_out, n_in) with variance 2 / n_in (ready-made)."""
-    return (rng.standard_normal((n_out, n_in)) * np.sqrt(2 / n_in)).astype(np.float32)
-
-
-def dropout_mask(shape: tuple[int, ...], p: float, rng: np.random.Generator) -> np.ndarray:
-    """Return a float32 array of 0 with probability p and 1 / (1 - p) otherwise (ready-made)."""
-    return ((rng.random(shape) >= p) / (1 - p)).astype(np.float32)
-
-
 def network(seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the layers 784-256-128-10 with fresh weights."""
-    rng = np.random.default_rng(seed)
-    return [(he_weights(n_out, n_in, rng), np.zeros(n_out, np.float32)) for n_in, n_out in pairwise(SIZES)]
+    seeds = np.random.SeedSequence(seed).generate_state(len(SIZES) - 1)  # each layer draws numbers of its own
+    return [
+        (initialize("he", n_out, n_in, int(own)).astype(np.float32), np.zeros(n_out, np.float32))
+        for (n_in, n_out), own in zip(pairwise(SIZES), seeds, strict=True)
+    ]
 
 
 def predict(X: np.ndarray, layers: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -45,22 +40,27 @@ def predict(X: np.ndarray, layers: list[tuple[np.ndarray, np.ndarray]]) -> np.nd
 
 
 def gradients(
-    X: np.ndarray, y: np.ndarray, layers: list[tuple[np.ndarray, np.ndarray]], masks: list[np.ndarray] | None = None
+    X: np.ndarray,
+    y: np.ndarray,
+    layers: list[tuple[np.ndarray, np.ndarray]],
+    p: float = 0.0,
+    uniforms: list[np.ndarray] | None = None,
 ) -> dict:
-    """Return loss and gradients, with dropout where there are masks."""
-    if masks is None:  # nothing that section 17 could not do
+    """Return loss and gradients, with dropout where there are uniform random numbers."""
+    if uniforms is None:  # nothing that section 17 could not do
         found = backprop(X, y, layers, ["relu"] * (len(layers) - 1) + ["identity"], "cce")
         return {"loss": found["loss"], "grads": found["grads"]}
     inputs, sums = [X], []
-    for (W, b), mask in zip(layers[:-1], masks, strict=True):
+    for (W, b), u in zip(layers[:-1], uniforms, strict=True):
         sums.append(dense(inputs[-1], W, b))
-        inputs.append(relu(sums[-1]) * mask)
+        inputs.append(dropout(relu(sums[-1]), p, u, True))
     logits = dense(inputs[-1], *layers[-1])
 
     delta = cce_grad(logits, y)
     grads = [(delta.T @ inputs[-1], delta.sum(axis=0))]
-    for i in reversed(range(len(masks))):
-        delta = relu_backward(sums[i], delta @ layers[i + 1][0] * masks[i])
+    for i in reversed(range(len(uniforms))):
+        upstream = dropout_backward(delta @ layers[i + 1][0], p, uniforms[i], True)
+        delta = relu_backward(sums[i], upstream)
         grads.append((delta.T @ inputs[i], delta.sum(axis=0)))
     return {"loss": cce(logits, y), "grads": grads[::-1]}
 
@@ -85,8 +85,8 @@ def train_epoch(
     order, total = rng.permutation(len(X)), 0.0
     for k in range(0, len(X), batch_size):
         rows = order[k : k + batch_size]
-        masks = [dropout_mask((len(rows), len(b)), p, rng) for _, b in layers[:-1]]
-        found = gradients(X[rows], y[rows], layers, masks)
+        uniforms = [rng.random((len(rows), len(b)), np.float32) for _, b in layers[:-1]]
+        found = gradients(X[rows], y[rows], layers, p, uniforms)
         moved = optimizer.step(_named(layers), _named(found["grads"]))
         layers = [(moved[f"W{i}"], moved[f"b{i}"]) for i in range(len(layers))]
         total += found["loss"] * len(rows)

@@ -59,10 +59,10 @@ def idx(array):
     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
 
 
-@weight(3)
+@weight(2.5)
 @number("38n.H1")
 def test_start_values(student, rng):
-    """Weights are float32 with mean 0 and variance 2 / n_in, biases 0; they follow the seed and no global state"""
+    """Weights are float32 with mean 0 and variance 2 / n_in, biases 0, the same again for the same seed"""
     seed = int(rng.integers(1000))
     layers = student.network(seed)
     assert_leaves_random_state_alone(student.observed)
@@ -77,7 +77,27 @@ def test_start_values(student, rng):
         assert abs(scaled.var() - 1) < 5 * np.sqrt(2 / W.size), f"the variance of W {W.shape} is not 2 / n_in"
         assert abs(scaled.mean()) < 5 / np.sqrt(W.size), f"the mean of W {W.shape} is not 0"
     assert_equal(student.network(seed)[2], layers[2], name="the last layer of the same seed")
-    assert (student.network(seed + 1)[2][0] != layers[2][0]).any(), "two seeds give the same weights"
+
+
+@weight(1.5)
+@number("38n.H1")
+def test_every_layer_draws_for_itself(student, rng):
+    """No layer is made of the numbers of another one, nor of those of another seed's network"""
+    seed = int(rng.integers(1000))
+    drawn = [student.network(seed + k) for k in range(3)]
+    # the first numbers of every matrix, on one scale: 1280 are in the smallest
+    scaled = [[(W * np.sqrt(W.shape[1])).ravel()[:1280] for W, _ in layers] for layers in drawn]
+
+    for k, layers in enumerate(scaled):
+        for i, first in enumerate(layers):
+            for other in layers[i + 1 :]:
+                # of independent numbers the correlation is within 5 / sqrt(1280) = 0.14 of 0
+                assert abs(np.corrcoef(first, other)[0, 1]) < 0.14, (
+                    "two layers of a network are made of the same numbers"
+                )
+            for later in scaled[k + 1 :]:
+                for other in later:
+                    assert abs(np.corrcoef(first, other)[0, 1]) < 0.14, "two seeds share the numbers of a layer"
 
 
 @weight(3)
@@ -96,8 +116,8 @@ def test_logits(student, rng, sizes):
 @weight(3)
 @number("38n.H3")
 @pytest.mark.parametrize("sizes", [[4, 3], [5, 6, 4], [3, 7, 6, 5]])
-def test_gradients_without_masks(student, rng, sizes):
-    """Without masks loss and gradients are those of backpropagation"""
+def test_gradients_without_dropout(student, rng, sizes):
+    """Without dropout loss and gradients are those of backpropagation"""
     X, y, layers = drawn(rng, 6, sizes)
     ones = [np.ones((6, len(b))) for _, b in layers]
 
@@ -109,12 +129,14 @@ def test_gradients_without_masks(student, rng, sizes):
 @weight(5)
 @number("38n.H4")
 @pytest.mark.parametrize("sizes", [[5, 6, 4], [3, 7, 6, 5], [4, 4, 4, 4]])
-def test_gradients_with_masks(student, rng, sizes):
-    """The mask multiplies the output of each ReLU, and what comes back through it; the logits have none"""
+def test_gradients_with_dropout(student, rng, sizes):
+    """Dropout acts on the output of each ReLU, and on what comes back through it; the logits have none"""
     X, y, layers = drawn(rng, 6, sizes)
-    masks = [(rng.random((6, len(b))) < 0.6) / 0.6 for _, b in layers[:-1]]
+    uniforms = [rng.random((6, len(b))) for _, b in layers[:-1]]
+    p = float(rng.uniform(0.2, 0.4))
+    masks = [(u >= p) / (1 - p) for u in uniforms]
 
-    found = student.gradients(X, y, layers, masks)
+    found = student.gradients(X, y, layers, p, uniforms)
 
     assert_close((found["loss"], found["grads"]), by_formula(X, y, layers, masks), rtol=1e-9, atol=1e-12)
 
@@ -124,10 +146,10 @@ def test_gradients_with_masks(student, rng, sizes):
 def test_float32_stays(student, rng):
     """float32 samples and weights give float32 logits, gradients and weights after a step"""
     X, y, layers = drawn(rng, 6, [5, 6, 4], np.float32)
-    masks = [((rng.random((6, 6)) < 0.6) / 0.6).astype(np.float32)]
+    uniforms = [rng.random((6, 6), np.float32)]
     assert_dtype(student.predict(X, layers), np.float32, name="the logits")
-    for given in (None, masks):
-        for layer in student.gradients(X, y, layers, given)["grads"]:
+    for given in ((), (0.4, uniforms)):
+        for layer in student.gradients(X, y, layers, *given)["grads"]:
             for array in layer:
                 assert_dtype(array, np.float32, name="a gradient")
     _, moved = student.train_epoch(X, y, layers, student.make_optimizer(), 4, 0, 0, 0.5)
@@ -179,8 +201,8 @@ def test_mean_over_samples(student, rng, n):
 
 @weight(2.5)
 @number("38n.H8")
-def test_order_and_masks_follow_the_epoch(student, rng):
-    """Order and masks are others in every epoch and for every seed, and the same again for the same pair"""
+def test_order_and_dropout_follow_the_epoch(student, rng):
+    """Order and dropout are others in every epoch and for every seed, and the same again for the same pair"""
     X, y, layers = drawn(rng, 12, [5, 30, 4])
     same = np.repeat(X[:1], 12, 0), np.repeat(y[:1], 12)
     for data, p, what in (((X, y), 0.0, "the order of the samples"), (same, 0.5, "what is dropped")):
@@ -197,7 +219,7 @@ def test_order_and_masks_follow_the_epoch(student, rng):
 
 @weight(2)
 @number("38n.H8")
-def test_each_sample_has_its_own_mask(student, rng):
+def test_each_sample_is_dropped_for_itself(student, rng):
     """In a batch of 20 no hidden unit is dropped for all samples: each of them moves"""
     X, y, layers = drawn(rng, 20, [5, 30, 4])
     layers = [(layers[0][0] / 10, np.full(30, 5.0)), layers[1]]  # every ReLU is open
@@ -205,7 +227,7 @@ def test_each_sample_has_its_own_mask(student, rng):
     _, moved = student.train_epoch(X, y, layers, student.make_optimizer(), 20, 1, 0, 0.5)
 
     still = int((np.asarray(moved[0][1]) == 5.0).sum())  # by chance once in 30,000 runs
-    assert still == 0, f"{still} of 30 hidden units were dropped for all 20 samples: they share a mask"
+    assert still == 0, f"{still} of 30 hidden units were dropped for all 20 samples: these share their random numbers"
 
 
 @weight(3)

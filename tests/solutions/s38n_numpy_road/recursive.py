@@ -1,10 +1,12 @@
-"""Layer by layer in recursion; modules imported whole; masks as booleans times a number."""
+"""Layer by layer in recursion; modules imported whole; no dropout is dropout with p = 0."""
 
 import gzip
 import math
 from itertools import chain
 
+import dropout
 import forward
+import initialization
 import losses
 import numpy as np
 import optimizers
@@ -17,40 +19,33 @@ def read_idx(data):
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(sizes)
 
 
-def he_weights(n_out, n_in, rng):
-    return (rng.standard_normal((n_out, n_in)) * np.sqrt(2 / n_in)).astype(np.float32)
-
-
-def dropout_mask(shape, p, rng):
-    return ((rng.random(shape) >= p) / (1 - p)).astype(np.float32)
-
-
 def network(seed):
-    generator = np.random.Generator(np.random.PCG64(seed))
     shapes = [(256, 784), (128, 256), (10, 128)]
-    return [(he_weights(*shape, generator), np.zeros(shape[0], dtype="float32")) for shape in shapes]
+    weights = [initialization.initialize("he", *shape, seed=3 * seed + k) for k, shape in enumerate(shapes)]
+    return [(W.astype("float32"), np.zeros(len(W), dtype="float32")) for W in weights]
 
 
 def predict(X, layers):
     return forward.predict(X, layers, ["relu"] * (len(layers) - 1) + ["identity"])
 
 
-def go(A, y, layers, masks):
+def go(A, y, layers, p, uniforms):
     """Loss, gradients from here on, and the gradient for A."""
     (W, b), *rest = layers
     Z = forward.dense(A, W, b)
     if rest:
-        loss, grads, upstream = go(relu.relu(Z) * masks[0], y, rest, masks[1:])
-        upstream = relu.relu_backward(Z, upstream * masks[0])
+        u, *others = uniforms
+        loss, grads, upstream = go(dropout.dropout(relu.relu(Z), p, u, training=True), y, rest, p, others)
+        upstream = relu.relu_backward(Z, dropout.dropout_backward(upstream, p, u, training=True))
     else:
         loss, grads, upstream = losses.cce(Z, y), [], losses.cce_grad(Z, y)
     return loss, [(np.einsum("no,ni->oi", upstream, A, optimize=True), upstream.sum(0)), *grads], upstream @ W
 
 
-def gradients(X, y, layers, masks=None):
-    if masks is None:
-        masks = [np.ones((1, 1), X.dtype)] * (len(layers) - 1)
-    loss, grads, _ = go(X, y, layers, masks)
+def gradients(X, y, layers, p=0.0, uniforms=None):
+    if uniforms is None:
+        p, uniforms = 0.0, [np.zeros((len(X), len(b))) for _, b in layers[:-1]]
+    loss, grads, _ = go(X, y, layers, p, uniforms)
     return {"loss": loss, "grads": grads}
 
 
@@ -63,8 +58,8 @@ def train_epoch(X, y, layers, optimizer, batch_size, seed, epoch, p):
     parts = np.array_split(rng.permutation(len(X)), range(batch_size, len(X), batch_size))
     means = []
     for rows in parts:
-        masks = [dropout_mask((len(rows), b.size), p, rng) for _, b in layers[:-1]]
-        found = gradients(X[rows], y[rows], layers, masks)
+        uniforms = [rng.random((len(rows), b.size)) for _, b in layers[:-1]]
+        found = gradients(X[rows], y[rows], layers, p, uniforms)
         flat = {str(k): array for k, array in enumerate(chain(*layers))}
         slopes = {str(k): array for k, array in enumerate(chain(*found["grads"]))}
         moved = optimizer.step(flat, slopes)
