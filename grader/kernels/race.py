@@ -83,6 +83,7 @@ class Defences:
     checks_every_answer: bool = True
     freezes: bool = True
     watches_waiting: bool = True
+    poisons: bool = True  # on a device: outputs are overwritten before every call
 
 
 ALL = Defences()

@@ -32,7 +32,7 @@ class Sample:
     seconds: float  # what is charged: processor time of all threads, until the process stood still
     wall: float  # seconds on the clock
     queued: float  # seconds in which it, or the process that asks, wanted to work and others had the core
-    answer: object  # what arrived before the clock stopped; nothing can change it any more
+    answer: Any  # what arrived before the clock stopped; nothing can change it any more
 
     @property
     def waited(self) -> float:
