@@ -170,7 +170,7 @@ class Training:
 
         def some(images: Array) -> Array:
             maps = _stage(_stage(images.transpose(0, 2, 3, 1), w1, b1), w2, b2)
-            flat = maps.transpose(0, 3, 1, 2).reshape(len(maps), -1)
+            flat = maps.transpose(0, 3, 1, 2).reshape(len(maps), W3.shape[1])
             return np.asarray(np.maximum(flat @ W3.T + b3, 0) @ W4.T + b4)
 
         return lambda images: np.concatenate(
@@ -216,7 +216,7 @@ class Training:
         most = times * epochs * self.seconds_an_epoch(exam) + SPARE
         return self._alone(self._student(most), exam.train_images, exam.train_labels, epochs)
 
-    def alone(self, images: bytes, labels: bytes, epochs: int, *, seconds: float = 30.0, **options: Any) -> Trained:
+    def alone(self, images: bytes, labels: bytes, epochs: int, *, seconds: float = 10.0, **options: Any) -> Trained:
         """Have the student's `run` train on other data in a worker of its own."""
         return self._alone(self._student(seconds), images, labels, epochs, **options)
 
@@ -242,7 +242,7 @@ def _stage(images: Array, w: Array, b: Array) -> Array:
     """
     n, height, width, _ = images.shape
     windows = sliding_window_view(np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 3), (1, 2))
-    sums = windows.reshape(n * height * width, -1) @ w.reshape(len(w), -1).T
+    sums = windows.reshape(n * height * width, w[0].size) @ w.reshape(len(w), -1).T
     # ReLU and the bias, the same for all four, may come after the maximum: there is a quarter left of the numbers.
-    pooled = sums.reshape(n, height // 2, 2, width // 2, 2, -1).max((2, 4))
+    pooled = sums.reshape(n, height // 2, 2, width // 2, 2, len(w)).max((2, 4))
     return np.asarray(np.maximum(pooled + b, 0))

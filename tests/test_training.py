@@ -5,7 +5,7 @@ import pytest
 
 from nnkit.grader import data, drawing
 from nnkit.grader.mistakes import reach
-from nnkit.grader.training import SHAPES, Exam, Training
+from nnkit.grader.training import IMAGE_SHAPES, SHAPES, Exam, Training
 
 
 def test_drawn_digits_are_the_same_for_one_seed_and_can_be_told_apart():
@@ -61,6 +61,46 @@ def test_weights_are_known_by_their_shapes():
     state["x0"] = np.zeros(3)
     with pytest.raises(AssertionError, match=r"no array of shape \(10,\)"):
         Training.layers(state, SHAPES)
+
+
+def test_convolutions_are_computed_as_torch_computes_them():
+    """In numpy, whatever number of images there is at once; the maps are flattened channel by channel"""
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    rng = np.random.default_rng(0)
+    state = {
+        str(k): (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        for k, shape in enumerate(IMAGE_SHAPES)
+    }
+    images = rng.standard_normal((130, 1, 28, 28), np.float32)
+    w1, b1, w2, b2, W3, b3, W4, b4 = map(torch.from_numpy, state.values())
+
+    found = Training.image_logits_of(state)(images)
+
+    maps = functional.max_pool2d(functional.conv2d(torch.from_numpy(images), w1, b1, padding=1).relu(), 2)
+    maps = functional.max_pool2d(functional.conv2d(maps, w2, b2, padding=1).relu(), 2)
+    expected = functional.linear(functional.linear(maps.flatten(1), W3, b3).relu(), W4, b4)
+    # sums of up to 3136 products in float32, of numbers near 1
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
+    assert Training.image_logits_of(state)(images[:0]).shape == (0, 10)
+    del state["7"]
+    with pytest.raises(AssertionError, match="must have 8 arrays"):
+        Training.image_logits_of(state)
+
+
+def test_only_a_part_of_dear_images_is_timed():
+    """The reference's epoch is measured on the first 3000 images where they are images, else on all of them"""
+    import gzip
+
+    digits = data.subset()
+    for image, timed in ((True, 3000), (False, 10_000)):
+        exam = Exam(digits, 5, image)
+        images, labels = exam.timed
+
+        whole = data.read_idx(gzip.decompress(exam.train_images))
+        np.testing.assert_array_equal(data.read_idx(gzip.decompress(images)), whole[:timed])
+        np.testing.assert_array_equal(data.read_idx(labels), data.read_idx(exam.train_labels)[:timed])
+        assert exam.timed_share == timed / 10_000
 
 
 def test_what_a_name_comes_to():
