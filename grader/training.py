@@ -9,6 +9,7 @@ what the reference uses for one epoch of the same data in the same run.
 from __future__ import annotations
 
 import gzip
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -213,7 +214,7 @@ class Training:
         Raises:
             StudentError: it did not come back, or raised what no builtin exception stands for.
         """
-        most = times * epochs * self.seconds_an_epoch(exam) + SPARE
+        most = float(math.ceil(times * epochs * self.seconds_an_epoch(exam) + SPARE))
         return self._alone(self._student(most), exam.train_images, exam.train_labels, epochs)
 
     def alone(self, images: bytes, labels: bytes, epochs: int, *, seconds: float = 10.0, **options: Any) -> Trained:
