@@ -291,6 +291,22 @@ def assert_refuses(call: Callable[..., object], *args: object, naming: str, **kw
         raise Mismatch(f"The call accepted a bad `{naming}`; {wanted}", kind="accepted")
 
 
+def assert_refused(outcomes: Iterable[object], *, naming: str) -> None:
+    """Hold that each outcome of `student.together(calls, catch=True)` is a ValueError that names the argument `naming`.
+
+    Raises:
+        Mismatch: as `assert_refuses` does, of the first that is not.
+    """
+    __tracebackhide__ = True
+    for outcome in outcomes:
+        assert_refuses(_happen, outcome, naming=naming)
+
+
+def _happen(outcome: object) -> None:
+    if isinstance(outcome, Exception):
+        raise outcome
+
+
 def assert_calm(observed: Observation) -> None:
     """Hold that the call overflowed nowhere, divided nothing by zero, made no NaN of numbers, and warned of nothing.
 

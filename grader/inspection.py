@@ -14,7 +14,7 @@ LESSON_LEAST = 1500  # characters
 LEAK_LEAST = 28  # characters of a line without blanks, below which two people write the same
 SUITE_IMPORTS = {"numpy", "pytest", "nnkit.grader.compare", "__future__", "math", "itertools"}
 HIDDEN_IMPORTS = SUITE_IMPORTS | {
-    "gradescope_utils.autograder_utils.decorators", "collections", "collections.abc", "gzip", "json", "re"
+    "gradescope_utils.autograder_utils.decorators", "collections", "collections.abc", "functools", "gzip", "json", "re"
 }  # fmt: skip
 
 

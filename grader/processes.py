@@ -16,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from . import channel, codec
+from .cores import bring_along
 from .environment import ONE_THREAD
 from .errors import NoIsolation, OurFault, ProtocolError, WorkerEnded
 from .sandbox import Ceilings, Level
@@ -33,6 +34,7 @@ OUTPUT_KEPT = 64 << 10
 OUTPUT_AT_ONCE = 64  # readings of what a worker prints before its deadline is looked at again
 CALL_BACKS = 20_000
 SOCKET_BUFFER = 1 << 20
+CallBack = Callable[[codec.Buffer, list[codec.Buffer]], "list[codec.Buffer] | None"]
 NOT_ASKED = "The answer belongs to another question."
 SCRATCH = "nnkit-scratch-"
 SOLUTIONS = Path(__file__).parents[1] / "solutions"
@@ -195,6 +197,7 @@ class Client:
         except OurFault:
             process.abandon()
             raise
+        bring_along(process.pid)
         return process
 
     def _request(self, ceilings: Ceilings) -> Process:
@@ -402,40 +405,55 @@ class Process:
         return self.seconds
 
     def ask(
-        self,
-        question: list[codec.Buffer],
-        patience: Patience,
-        call_back: Callable[[codec.Buffer, list[codec.Buffer]], list[codec.Buffer] | None],
+        self, question: list[codec.Buffer], patience: Patience, call_back: CallBack
     ) -> tuple[codec.Buffer, list[codec.Buffer]]:
-        """Ask one question and return the answer's head and buffers, undecoded.
+        """Ask one question and return the answer's head and buffers, undecoded; see `ask_all`."""
+        return self.ask_all([question], patience, call_back)[0]
+
+    def ask_all(
+        self, questions: Sequence[list[codec.Buffer]], patience: Patience, call_back: CallBack
+    ) -> list[tuple[codec.Buffer, list[codec.Buffer]]]:
+        """Ask questions in one crossing and return each answer's head and buffers, undecoded.
 
         Args:
-            question: the parts of its frame.
-            patience: for the whole question, the functions of the test's that it calls included.
-            call_back: gets every frame from the worker; returns the parts to send back, or None when the frame is the
+            questions: the parts of each one's frame. Several must fit into the channel, and none of them may call a
+                function of the test's.
+            patience: for all of them, the functions of the test's that they call included.
+            call_back: gets every frame from the worker; returns the parts to send back, or None when the frame is an
                 answer.
 
         Raises:
             WorkerEnded: the worker ran over, died or spoke nonsense. It is no longer there.
         """
-        nonce = os.urandom(8)
+        nonces = [os.urandom(8) for _ in questions]
         line = _Line(self, patience, self.cpu())
         read = channel.ReadAhead(line.fill)
-        channel.write([nonce, *question], line.send)
-        for _ in range(CALL_BACKS):
+        sent = [part for nonce, question in zip(nonces, questions, strict=True) for part in (nonce, *question)]
+        channel.write([b"".join(sent)] if len(questions) > 1 else sent, line.send)
+        answers: list[tuple[codec.Buffer, list[codec.Buffer]]] = []
+        size = 0
+        for _ in range(CALL_BACKS + len(questions)):
+            nonce, last = nonces[len(answers)], len(answers) + 1 == len(questions)
             if read(8) != nonce:
                 raise self.kill("protocol_error", NOT_ASKED)
             try:
                 head, buffers = codec.read_frame(read)
-                reply = None if read.ahead else call_back(head, buffers)
+                too_early = read.ahead and last
+                reply = None if too_early else call_back(head, buffers)
             except (ProtocolError, struct.error) as error:
                 raise self.kill("protocol_error", f"The answer is not well-formed ({error}).") from None
-            if read.ahead:
+            if too_early or (reply is not None and read.ahead):
                 raise self.kill("protocol_error", NOT_ASKED)
-            if reply is None:
-                return head, buffers
-            channel.write([nonce, *reply], line.send)
-            line.time_left()
+            if reply is not None:
+                channel.write([nonce, *reply], line.send)
+                line.time_left()
+                continue
+            answers.append((head, buffers))
+            size += len(head) + sum(map(len, buffers))
+            if last:
+                return answers
+            if size > codec.FRAME_LIMIT:
+                raise self.kill("protocol_error", "The answers are too long together.")
         raise self.kill("timeout", f"A function of the test's was called more than {CALL_BACKS:,} times.")
 
     def drain(self) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 
 from . import codec
-from .student import CallBack, Files, Frame, Transport
+from .student import CallBack, Files, Frame, Transport, no_call_back
 
 ROOM = 8 << 20  # bytes of answers that are kept
 LARGE = 64 << 10  # bytes of a question or an answer that cost more to keep than to ask again
@@ -83,10 +84,14 @@ class Remembering:
             self._keep(self._path, (bytes(head), [bytes(part) for part in buffers]))
         return head, buffers
 
+    def ask_all(self, questions: Sequence[list[codec.Buffer]]) -> Iterator[Frame]:
+        """Answer each from memory or ask it."""
+        return (self.ask(question, no_call_back) for question in questions)
+
     def _in_earnest(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         unasked, self._unasked = self._unasked, []
         for earlier in unasked:
-            self.transport.ask(earlier, lambda _head, _buffers: None)
+            self.transport.ask(earlier, no_call_back)
         return self.transport.ask(question, call_back)
 
     def _keep(self, path: bytes, answer: Frame) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from . import codec
 from .errors import WorkerEnded
 from .processes import Client, FreshClient, Patience, Process
 from .sandbox import Ceilings
-from .student import CallBack, Files, Frame
+from .student import CallBack, Files, Frame, no_call_back
+
+AT_ONCE = 256 << 10  # bytes of questions in one crossing: less than the channel holds, so nobody waits for the other
+MOST_AT_ONCE = 100
 
 
 @dataclass(slots=True)
@@ -52,15 +56,31 @@ class RemoteTransport:
             self._process = self._client.fork(self._ceilings)
             self.layers = self._process.layers
         question = ["load", files.sources, files.main, list(files.available), files.section, files.folder, seed]
-        return self.ask(codec.Encoder().frame(question), lambda head, buffers: None)
+        return self.ask(codec.Encoder().frame(question), no_call_back)
 
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         """Ask the worker within what is left of the budget."""
+        return self._ask_all([question], call_back)[0]
+
+    def ask_all(self, questions: Sequence[list[codec.Buffer]]) -> Iterator[Frame]:
+        """Ask the worker many questions with few crossings: each time as many as fit into the channel."""
+        batch: list[list[codec.Buffer]] = []
+        size = 0
+        for question in questions:
+            length = sum(map(len, question))
+            if batch and (size + length > AT_ONCE or len(batch) == MOST_AT_ONCE):
+                yield from self._ask_all(batch, no_call_back)
+                batch, size = [], 0
+            batch.append(question)
+            size += length
+        yield from self._ask_all(batch, no_call_back)
+
+    def _ask_all(self, questions: list[list[codec.Buffer]], call_back: CallBack) -> list[Frame]:
         assert self._process is not None
-        process, (patience, last) = self._process, self._patience()
+        process, (patience, last) = self._process, self._patience(len(questions))
         start = time.monotonic()
         try:
-            return process.ask(question, patience, call_back)
+            return process.ask_all(questions, patience, call_back)
         except WorkerEnded as ended:
             told = last if last and ended.state == "timeout" else str(ended)
             self.ends.append((ended.state, told))
@@ -88,11 +108,12 @@ class RemoteTransport:
             self.printed = (self.printed + self._process.output_text())[: 64 << 10]
             self._process = None
 
-    def _patience(self) -> tuple[Patience, str]:
-        """How long a question may take, and what to say when that is all that is left of the budget."""
+    def _patience(self, questions: int) -> tuple[Patience, str]:
+        """How long so many questions may take, and what to say when that is all that is left of the budget."""
         assert self._process is not None
         timed_out = any(state == "timeout" for state, _ in self.ends)
-        most = self._budget.after_first_timeout if timed_out else self._budget.per_question
+        one = self._budget.after_first_timeout if timed_out else self._budget.per_question
+        most = Patience(one.cpu * questions, one.wall * questions)
         cpu_left = self._budget.cpu - self._cpu_spent - self._process.cpu()
         sentence = ""
         if cpu_left < most.cpu:

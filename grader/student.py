@@ -9,9 +9,10 @@ from __future__ import annotations
 import builtins
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
@@ -25,6 +26,10 @@ NOT_RAISED = {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration
 
 Frame = tuple[codec.Buffer, list[codec.Buffer]]
 CallBack = Callable[[codec.Buffer, list[codec.Buffer]], "list[codec.Buffer] | None"]
+
+
+def no_call_back(_head: codec.Buffer, _buffers: list[codec.Buffer]) -> None:
+    """Take every frame for an answer: where there are no functions of a test's."""
 
 
 class StudentError(Exception):
@@ -98,6 +103,18 @@ class Observation:
                     return cls(frozenset(flags), tuple(texts), tuple(changed), tuple(shared), moved, dtype, name)
         raise ProtocolError("not an observation")
 
+    def and_then(self, later: Observation) -> Observation:
+        """What happened in this call or in a later one."""
+        return Observation(
+            self.flags | later.flags,
+            self.warnings + later.warnings,
+            tuple(dict.fromkeys(self.changed + later.changed)),
+            tuple(dict.fromkeys(self.shares_memory + later.shares_memory)),
+            self.random_state_changed or later.random_state_changed,
+            self.default_dtype_changed or later.default_dtype_changed,
+            later.exception or self.exception,
+        )
+
 
 @dataclass(slots=True)
 class Step:
@@ -132,6 +149,9 @@ class Transport(Protocol):
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         """Ask one question. Raises WorkerEnded when the process is no longer there."""
 
+    def ask_all(self, questions: Sequence[list[codec.Buffer]]) -> Iterator[Frame]:
+        """Ask questions that call no function of the test's, and answer one after the other; some may run ahead."""
+
     def loaded(self) -> bool:
         """Whether the files of the last `load` are still in the process."""
 
@@ -157,7 +177,11 @@ class LocalTransport:
         self._worker = worker.Worker(self._back)
         sources = files.sources
         question = ["load", sources, files.main, list(files.available), files.section, files.folder, seed]
-        return self.ask(codec.Encoder().frame(question), lambda head, buffers: None)
+        return self.ask(codec.Encoder().frame(question), no_call_back)
+
+    def ask_all(self, questions: Sequence[list[codec.Buffer]]) -> Iterator[Frame]:
+        """Answer in this process, each question when it is wanted."""
+        return (self.ask(question, no_call_back) for question in questions)
 
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         """Answer in this process."""
@@ -250,6 +274,40 @@ class Student:
     def tools(self) -> Tools:
         """Tools inside the worker, for torch sections."""
         return Tools(self)
+
+    def together(self, calls: Iterable[partial[Any]], *, catch: bool = False) -> list[Any]:
+        """Make several calls in one crossing of the border, which costs as much as a small call, and return their values.
+
+        They must not depend on each other. When one of them raises, so does this, though those after it may have been
+        made. Afterwards `observed` tells what happened in any of them.
+
+        Args:
+            calls: each `partial(student.relu, x)`, `partial(optimizer.step, params, grads)`.
+            catch: return what a call raises in place of its value.
+        """
+        __tracebackhide__ = True
+        asked = [_call_of(call) for call in calls]
+        self._may_ask()
+        self._loaded()
+        encoded = [self._encoded(question, name) for question, name in asked]
+        if self._functions:  # the code may call them, and nothing else may be under way then
+            raise OurFault("A test that hands functions to the student's code makes its calls one by one.")
+        names = " or ".join(dict.fromkeys(name for _, name in asked))
+        answers = self._transport.ask_all(encoded)
+        values, seen = [], Observation()
+        for parts, (_, name) in zip(encoded, asked, strict=True):
+            with self._asked(names):
+                answer = next(answers)
+            self._observed = Observation()
+            try:
+                values.append(self._settled(self._record(parts), answer, name, lambda _value: True))
+            except Exception as error:
+                if not (catch and hasattr(error, "nnkit_raised")):
+                    raise
+                values.append(error)
+            finally:
+                self._observed = seen = seen.and_then(self._observed)
+        return values
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -372,39 +430,62 @@ class Student:
 
     def _ask(self, question: list[Any], name: str = "", fits: Callable[[Any], bool] = lambda _value: True) -> Any:
         __tracebackhide__ = True
+        self._may_ask()
+        self._loaded()
+        if question[0] == "call":
+            self._observed = Observation()
+        parts = self._encoded(question, name)
+        step = self._record(parts)
+        backs = _Backs(self, step)
+        with self._asked(name, backs):
+            head, buffers = self._transport.ask(parts, backs)
+        if backs.failed is not None:
+            raise backs.failed
+        return self._settled(step, (head, buffers), name, fits)
+
+    def _is_method(self, class_name: str, name: str) -> bool:
+        """Whether a class of the student's is known to have such a method."""
+        kind, *methods = (self._names or {}).get(class_name, "").split(" ")
+        return kind == "class" and name in methods
+
+    def _may_ask(self) -> None:
         if self._asking and self._given:
             raise StudentError(
                 "A function of the test's was called with an object; it takes numbers, texts and arrays."
             )
         if self._asking:
             raise OurFault("A function that a test passed to the student's code asks the student's code in turn.")
-        self._loaded()
-        if question[0] == "call":
-            self._observed = Observation()
+
+    def _encoded(self, question: list[Any], name: str) -> list[codec.Buffer]:
         if self._seed is not None:
             question, self._seed = ["fresh", self._seed, question], None
         try:
-            parts = codec.Encoder(self._hand_over).frame(question)
+            return codec.Encoder(self._hand_over).frame(question)
         except codec.Unfit as unfit:
             if self._ours or not isinstance(unfit, codec.TooMuch):
                 raise OurFault(f"A test passes to {name or question[0]} what cannot cross: {unfit}.") from None
             # Tests hand on what the student's code returned. That the tests' own values cross, the reference proves.
             raise StudentError(f"{name or 'The student code'} cannot be asked about {unfit}.") from None
-        step = self._record(parts)
-        backs = _Backs(self, step)
+
+    @contextmanager
+    def _asked(self, name: str, backs: _Backs | None = None) -> Iterator[None]:
+        """While the student's code is asked, nothing else is; a process that ends meanwhile fails the test."""
+        __tracebackhide__ = True
         self._asking = True
         try:
-            head, buffers = self._transport.ask(parts, backs)
+            yield
         except WorkerEnded as ended:
-            if backs.failed is not None:
+            if backs is not None and backs.failed is not None:
                 raise backs.failed from None
             if self._ours:
                 raise OurFault(f"The reference's {name} did not come back. {ended}") from None
             raise StudentError(f"{name or 'The student code'} did not come back. {ended}") from None
         finally:
             self._asking = False
-        if backs.failed is not None:
-            raise backs.failed
+
+    def _settled(self, step: Step, answer: Frame, name: str, fits: Callable[[Any], bool]) -> Any:
+        __tracebackhide__ = True
+        head, buffers = answer
         self._keep(step, [head, *buffers])
         try:
             return self._read(codec.Decoder(self._take_over).value(head, buffers), name, fits)
@@ -563,8 +644,10 @@ class Callee:
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Call it."""
         __tracebackhide__ = True
-        question = ["call", self._target, list(arguments), options, self._student._observe]
-        return self._student._ask(question, self._name)
+        return self._student._ask(self._question(arguments, options), self._name)
+
+    def _question(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
+        return ["call", self._target, list(arguments), options, self._student._observe]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or self._target[0] != "name":
@@ -573,6 +656,13 @@ class Callee:
 
     def __repr__(self) -> str:
         return f"<the student's {self._name}>"
+
+
+def _call_of(call: partial[Any]) -> tuple[list[Any], str]:
+    """The question that a call is, and the name of what is called."""
+    if type(call) is not partial or type(call.func) is not Callee:
+        raise OurFault("A test makes calls together that are no partial(student.function, ...).")
+    return call.func._question(call.args, call.keywords), call.func._name
 
 
 class Handle:
@@ -590,7 +680,7 @@ class Handle:
             raise AttributeError(name)
         full = f"{self._type_name}.{name}"
         known = self._student._methods
-        if (self._number, name) not in known:
+        if (self._number, name) not in known and not self._student._is_method(self._type_name, name):
             answer = self._student._ask(["get", self, name], full, _is_attribute)
             if len(answer) == 2:
                 return answer[1]

@@ -26,12 +26,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import codec, toolbox
+from . import channel, codec, toolbox
 
 TEXT_LIMIT = 2000
 FRAMES_LIMIT = 12
 MERSENNE_TWISTER = 625 * 4  # bytes: 624 words and the place of the next
 LOOKED_INTO = 10_000  # entries of a result that are searched for arrays
+WAITING = 64 << 10  # bytes of answers that wait while further questions are there
 
 Answer = list[codec.Buffer]
 
@@ -304,7 +305,7 @@ class Worker:
         self._source = Source(files, available, section, folder)
         self._main = module = self._source.load(main)
         public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-        return {str(name)[:200]: _kind(value) for name, value in list(public.items())[:2000]}
+        return {str(name)[:200]: _kind(value, module.__name__) for name, value in list(public.items())[:2000]}
 
     def _function(self, target: list[Any]) -> Any:
         kind, subject = target[0], target[1]
@@ -391,8 +392,12 @@ def _default_dtype() -> object:
     return torch.get_default_dtype() if torch is not None else None
 
 
-def _kind(value: object) -> str:
-    return "class" if isinstance(value, type) else "function" if callable(value) else "data"
+def _kind(value: object, module: str) -> str:
+    """What a public name of a module is; a class of its own with the names of its methods."""
+    if not isinstance(value, type):
+        return "function" if callable(value) else "data"
+    own = [vars(each) for each in value.__mro__ if each.__module__ == module]
+    return " ".join(["class", *(name for part in own for name, entry in part.items() if inspect.isfunction(entry))])
 
 
 def _is_tensor(value: object) -> bool:
@@ -457,13 +462,14 @@ def _overlap(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> bool
     return any(a < d and c < b for a, b in some for c, d in others)
 
 
-def serve(read: Callable[[int], codec.Buffer], write: Callable[[list[codec.Buffer]], None]) -> None:
+def serve(read: channel.ReadAhead, write: Callable[[list[codec.Buffer]], None]) -> None:
     """Answer questions from a channel until it closes.
 
     Every frame is preceded by a nonce of eight bytes, which the answer repeats: an answer made before the question
-    was known cannot have it.
+    was known cannot have it. Answers wait for each other while further questions are there already.
     """
     nonce: codec.Buffer = b""
+    waiting: Answer = []
 
     def call_back(number: int, arguments: list[Any], options: dict[str, Any]) -> Any:
         encoder = codec.Encoder(worker._hand_over)
@@ -475,7 +481,10 @@ def serve(read: Callable[[int], codec.Buffer], write: Callable[[list[codec.Buffe
     while True:
         nonce = read(8)
         head, buffers = codec.read_frame(read)
-        write([nonce, *worker.answer(head, buffers)])
+        waiting += [nonce, *worker.answer(head, buffers)]
+        if not read.ahead or sum(map(len, waiting)) > WAITING:
+            write(waiting if len(waiting) <= channel.PARTS_AT_ONCE else [b"".join(waiting)])
+            waiting = []
 
 
 def returned(head: codec.Buffer, buffers: list[codec.Buffer], worker: Worker) -> Any:

@@ -28,11 +28,12 @@ STOREYS = [
     "compare fresh",
     "zygote",
     "jailed",
-    "channel worker",
+    "worker",
+    "channel",
     "codec toolbox",
     "data drawing inspection workspace exchange.*",
     "course",
-    "environment imports mistakes mutants results seeds sandbox.*",
+    "cores environment imports mistakes mutants results seeds sandbox.*",
     "errors",
 ]
 JAILED = {"channel", "codec", "jailed", "worker", "zygote", "fresh", "toolbox", "errors"}  # and sandbox.*

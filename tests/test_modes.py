@@ -3,6 +3,7 @@
 import contextlib
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -880,3 +881,118 @@ def test_a_read_only_array_crosses_as_a_tensor(student_in, mode):
         student.in_place(sent)
 
     assert student.f(sent)[0] == 2.0
+
+
+# Many calls in one crossing
+
+TOGETHER = """\
+import numpy as np
+asked = []
+def double(x, by=2):
+    asked.append(1)
+    return x * by
+def root(x):
+    return np.sqrt(x)
+def refuse(x):
+    raise ValueError(f"x is {x}")
+def spoil(x):
+    x[0] = 7
+    return 1
+def count():
+    return len(asked)
+def call(f):
+    return f(1)
+class Sum:
+    def __init__(self): self.all = 0
+    def add(self, x):
+        self.all += x
+        return self.all
+"""
+
+
+def test_calls_together_give_what_calls_one_by_one_give(student_in):
+    """Values in order, options, methods of one object in order, in both modes; 300 calls are several crossings"""
+    x = np.arange(3.0)
+    calls = [
+        lambda student: student.together([partial(student.double, x), partial(student.double, x, by=3)]),
+        lambda student: [student.double(x), student.double(x, by=3)],
+        lambda student: student.together(partial(student.double, place) for place in range(300)),
+        lambda student: student.together([partial(student.double, np.ones(100_000))] * 4),
+        lambda student: student.together([partial(adder.add, n) for adder in [student.Sum()] for n in (1, 2, 3)]),
+        lambda student: student.together([]),
+        lambda student: student.count(),
+    ]
+
+    (pair, _), (singles, _), (many, _), (large, _), (sums, _), (nothing, _), (count, _) = agree(
+        student_in, TOGETHER, calls
+    )
+
+    assert pair == singles
+    assert many == ("value", told([2 * place for place in range(300)]))
+    assert large == ("value", told([np.full(100_000, 2.0)] * 4))
+    assert sums == ("value", told([1, 3, 6]))
+    assert nothing == ("value", told([]))
+    assert count == ("value", told(308))
+
+
+def test_errors_of_calls_together(student_in):
+    """The first error is raised; with catch it stands in place of its value, but a changed argument is no such error"""
+    calls = [
+        lambda student: student.together(
+            [partial(student.double, 1), partial(student.refuse, 2), partial(student.spoil, [1])]
+        ),
+        lambda student: [
+            str(value)
+            for value in student.together([partial(student.refuse, 2), partial(student.double, 1)], catch=True)
+        ],
+        lambda student: student.together([partial(student.refuse, 2), partial(student.spoil, np.ones(2))], catch=True),
+        lambda student: student.together([partial(student.nothing, 2)], catch=True),
+    ]
+
+    (first, _), (caught, _), (changed, _), (missing, _) = agree(student_in, TOGETHER, calls)
+
+    assert first[1:3] == ("ValueError", "x is 2")
+    assert first[3].frames == (("sub.py", 9, "refuse", 'raise ValueError(f"x is {x}")'),)
+    assert caught == ("value", told(["x is 2", "2"]))
+    assert changed[1] == "ChangedArgument"
+    assert missing[1] == "MissingName"
+
+
+def test_what_is_observed_of_calls_together(student_in):
+    """The record holds what happened in any of the calls, and nothing of calls before"""
+    calls = [
+        lambda student: student.root(np.array([-1.0])),
+        lambda student: student.together([partial(student.double, 1), partial(student.double, 2)]),
+        lambda student: student.together([partial(student.root, np.array([-1.0])), partial(student.double, 2)]),
+    ]
+
+    (_, before), (_, calm), (_, seen) = agree(student_in, TOGETHER, calls)
+
+    assert "invalid" in before.flags
+    assert not calm.flags
+    assert "invalid" in seen.flags
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_calls_together_take_no_functions(student_in, mode):
+    """A test that hands over functions makes its calls one by one; what is no call of the student's is our bug"""
+    student = student_in(mode, TOGETHER)
+    student.begin_test(1)
+
+    for calls in ([partial(student.call, abs)], [partial(student.double, 1)]):
+        with pytest.raises(OurFault, match="one by one"):
+            student.together(calls)
+    for call in (student.double, partial(abs, 1), partial(np.sqrt, 1)):
+        with pytest.raises(OurFault, match="partial"):
+            student.together([call])
+
+
+def test_a_worker_that_ends_among_calls_together(student_in, submitted):
+    """The sentence names what was asked, each name once, and the next question meets a new worker"""
+    source = "import os\ndef f(x): return x\ndef g(x): os._exit(3)"
+    student = student_in("graded", submitted(source, available=("os",)))
+    student.begin_test(1)
+
+    with pytest.raises(StudentError, match=r"^f or g did not come back\. It ended its own process with exit code 3\.$"):
+        student.together([partial(student.f, 1), partial(student.g, 1), partial(student.f, 2)])
+    assert student.f(3) == 3

@@ -332,6 +332,51 @@ def test_a_hostile_worker_is_ended_for_the_right_reason(client, monkeypatch, how
     assert next_one_works(client)
 
 
+def all_asked(process, *arguments):
+    """Call f with each argument, all in one crossing."""
+    questions = [codec.Encoder().frame(["call", ["name", "f"], [argument], {}, False]) for argument in arguments]
+    answers = process.ask_all(questions, PLENTY, lambda head, buffers: None)
+    return [codec.Decoder().value(*answer)[1] for answer in answers]
+
+
+def test_many_questions_in_one_crossing(client):
+    """They are answered in their order, also where the answers do not fit into the channel at once"""
+    process = loaded(client, "def f(n):\n    return [n, b'x' * n]")
+
+    assert all_asked(process, *range(200)) == [[n, b"x" * n] for n in range(200)]
+    assert [len(text) for _, text in all_asked(process, *[400_000] * 10)] == [400_000] * 10
+    process.end()
+
+
+CROSSED = {
+    "answers the next one too": "def f(n): say(nonce() + frame(VALUE) + waiting()[-1])",
+    "answers all at once": "def f(n): say((nonce() + frame(VALUE)) * 3)",
+    "swaps nonces": "def f(n):\n    if n == 2: waiting()[0] = bytes(8)\n    return n",
+    "holds back an answer": "def f(n):\n    if n == 2: del waiting()[:]\n    return n",
+    "answers the last one twice": "def f(n):\n    if n == 3: waiting().extend(waiting())\n    return n",
+}
+
+
+@pytest.mark.parametrize("source", CROSSED.values(), ids=CROSSED)
+def test_nonsense_among_many_answers(client, source):
+    """A worker that confuses the answers of one crossing is ended: no answer counts for another question"""
+    waiting = """\
+def waiting():
+    frame = sys._getframe()
+    while "waiting" not in frame.f_locals or "worker" not in frame.f_locals:
+        frame = frame.f_back
+    return frame.f_locals["waiting"]
+"""
+    process = loaded(client, TOOLS + waiting + source)
+
+    with pytest.raises(WorkerEnded) as caught:
+        all_asked(process, 1, 2, 3)
+
+    assert caught.value.state == "protocol_error"
+    assert not process.running
+    assert next_one_works(client)
+
+
 def test_answers_made_before_the_question_do_not_count(client):
     """A worker that has queued answers at import is found out at the first question"""
     process = client.fork(CEILINGS)

@@ -1,5 +1,7 @@
 """Section 13: ReLU, Leaky ReLU, ELU. Hidden tests."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from gradescope_utils.autograder_utils.decorators import number, weight
@@ -10,7 +12,7 @@ from nnkit.grader.compare import (
     assert_dtype,
     assert_gradient,
     assert_leaves_inputs_alone,
-    assert_refuses,
+    assert_refused,
     float32_atol,
 )
 
@@ -43,14 +45,17 @@ def test_extremes(student, rng):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_values(student, reference, rng, shape):
     """relu, leaky_relu and elu agree with the reference for any shape and any parameter"""
-    for _ in range(5):
+    for _ in range(2):
         x = np.array(rng.normal(0, 3, shape))
         slope, alpha = float(rng.uniform(0.02, 0.9)), float(rng.uniform(0.2, 3))
-        # A handful of roundings of 1e-16 each.
-        assert_close(student.relu(x), reference.relu(x), rtol=1e-12, name="relu(x)")
-        yours = student.leaky_relu(x, slope)
-        assert_close(yours, reference.leaky_relu(x, slope), rtol=1e-12, name="leaky_relu(x, slope)")
-        assert_close(student.elu(x, alpha), reference.elu(x, alpha), rtol=1e-12, name="elu(x, alpha)")
+        names = ["relu(x)", "leaky_relu(x, slope)", "elu(x, alpha)"]
+        values = student.together(
+            [partial(student.relu, x), partial(student.leaky_relu, x, slope), partial(student.elu, x, alpha)]
+        )
+        expected = [reference.relu(x), reference.leaky_relu(x, slope), reference.elu(x, alpha)]
+        for name, yours, right in zip(names, values, expected, strict=True):
+            # A handful of roundings of 1e-16 each.
+            assert_close(yours, right, rtol=1e-12, name=name)
 
 
 @weight(1)
@@ -58,23 +63,26 @@ def test_values(student, reference, rng, shape):
 @pytest.mark.parametrize("name", NAMES)
 def test_kind_of_number(student, reference, rng, name):
     """float32 gives float32, float64 gives float64, and for the three functions ints and bools give float64"""
-    for x in (rng.integers(-9, 9, 12), np.array([True, False]), rng.standard_normal(5)):
-        yours = getattr(student, name)(x)
-        assert_dtype(yours, np.float64, name=f"{name}(x)")
-        assert_close(yours, getattr(reference, name)(x.astype(np.float64)), name=f"{name}(x)")
-
     x, upstream = rng.standard_normal((2, 4, 3)).astype(np.float32)
     wide, wide_upstream = x.astype(np.float64), upstream.astype(np.float64)
+    inputs = [rng.integers(-9, 9, 12), np.array([True, False]), rng.standard_normal(5)]
+    function, backward = getattr(student, name), getattr(student, f"{name}_backward")
+    *values, single, gradient = student.together(
+        [*(partial(function, each) for each in inputs), partial(function, x), partial(backward, x, upstream)]
+    )
+
+    for each, yours in zip(inputs, values, strict=True):
+        assert_dtype(yours, np.float64, name=f"{name}(x)")
+        assert_close(yours, getattr(reference, name)(each.astype(np.float64)), name=f"{name}(x)")
+
     # No sums: one operation deep, of values up to about 4.
     atol = float32_atol(1, 4)
-    yours = getattr(student, name)(x)
-    assert_dtype(yours, np.float32, name=f"{name}(x)")
-    assert_close(yours, getattr(reference, name)(wide), atol=atol, name=f"{name}(x)")
+    assert_dtype(single, np.float32, name=f"{name}(x)")
+    assert_close(single, getattr(reference, name)(wide), atol=atol, name=f"{name}(x)")
 
     name += "_backward"
-    yours = getattr(student, name)(x, upstream)
-    assert_dtype(yours, np.float32, name=f"{name}(x, upstream)")
-    assert_close(yours, getattr(reference, name)(wide, wide_upstream), atol=atol, name=f"{name}(x, upstream)")
+    assert_dtype(gradient, np.float32, name=f"{name}(x, upstream)")
+    assert_close(gradient, getattr(reference, name)(wide, wide_upstream), atol=atol, name=f"{name}(x, upstream)")
 
 
 @weight(4)
@@ -85,13 +93,16 @@ def test_gradients_against_differences(student, reference, rng, shape):
     x, upstream = away_from_zero(rng, shape), rng.standard_normal(shape)
     slope, alpha = float(rng.uniform(0.02, 0.9)), float(rng.uniform(1.5, 3))
 
-    assert_gradient(student.relu_backward(x, upstream), reference.relu, x, upstream, name="relu_backward")
-
-    yours = student.leaky_relu_backward(x, upstream, slope)
-    assert_gradient(yours, lambda at: reference.leaky_relu(at, slope), x, upstream, name="leaky_relu_backward")
-
-    yours = student.elu_backward(x, upstream, alpha)
-    assert_gradient(yours, lambda at: reference.elu(at, alpha), x, upstream, name="elu_backward")
+    of_relu, of_leaky_relu, of_elu = student.together(
+        [
+            partial(student.relu_backward, x, upstream),
+            partial(student.leaky_relu_backward, x, upstream, slope),
+            partial(student.elu_backward, x, upstream, alpha),
+        ]
+    )
+    assert_gradient(of_relu, reference.relu, x, upstream, name="relu_backward")
+    assert_gradient(of_leaky_relu, lambda at: reference.leaky_relu(at, slope), x, upstream, name="leaky_relu_backward")
+    assert_gradient(of_elu, lambda at: reference.elu(at, alpha), x, upstream, name="elu_backward")
 
 
 @weight(2)
@@ -101,24 +112,19 @@ def test_gradients_at_zero(student, rng):
     x, upstream = np.array([0.0, -0.0, 0.5, -0.5]), away_from_zero(rng, 4)
     slope, alpha = float(rng.uniform(0.02, 0.9)), float(rng.uniform(1.5, 3))
 
-    # A handful of roundings of 1e-16 each.
-    yours = student.relu_backward(x, upstream)
-    assert_close(yours, upstream * [0, 0, 1, 0], rtol=1e-12, name="relu_backward(x, upstream)")
-    yours = student.leaky_relu_backward(x, upstream, slope)
-    assert_close(yours, upstream * [slope, slope, 1, slope], rtol=1e-12, name="leaky_relu_backward(x, upstream, slope)")
-    yours = student.elu_backward(x, upstream, alpha)
-    expected = upstream * [alpha, alpha, 1, alpha * np.exp(-0.5)]
-    assert_close(yours, expected, rtol=1e-12, name="elu_backward(x, upstream, alpha)")
-
-    # Without the parameters: 0.01 and 1.
-    yours = student.leaky_relu_backward(x, upstream)
-    assert_close(yours, upstream * [0.01, 0.01, 1, 0.01], rtol=1e-12, name="leaky_relu_backward(x, upstream)")
-    assert_close(
-        student.elu_backward(x, upstream),
-        upstream * [1, 1, 1, np.exp(-0.5)],
-        rtol=1e-12,
-        name="elu_backward(x, upstream)",
-    )
+    curve = np.exp(-0.5)
+    cases = [
+        ("relu_backward(x, upstream)", (), [0, 0, 1, 0]),
+        ("leaky_relu_backward(x, upstream, slope)", (slope,), [slope, slope, 1, slope]),
+        ("elu_backward(x, upstream, alpha)", (alpha,), [alpha, alpha, 1, alpha * curve]),
+        # Without the parameters: 0.01 and 1.
+        ("leaky_relu_backward(x, upstream)", (), [0.01, 0.01, 1, 0.01]),
+        ("elu_backward(x, upstream)", (), [1, 1, 1, curve]),
+    ]
+    calls = [partial(getattr(student, name.partition("(")[0]), x, upstream, *parameter) for name, parameter, _ in cases]
+    for (name, _, derivative), yours in zip(cases, student.together(calls), strict=True):
+        # A handful of roundings of 1e-16 each.
+        assert_close(yours, upstream * derivative, rtol=1e-12, name=name)
 
 
 @weight(2)
@@ -204,9 +210,9 @@ def test_one_sample_and_no_deaths(student, rng):
 @number("13.H5")
 def test_two_halves(student, rng):
     """relu(x) - relu(-x) is x, and relu(x) + relu(-x) is its absolute value"""
-    for size in (1, 2, 3, 5, 8, 30):  # small ones first: the first failure is easy to read
-        x = rng.normal(0, 3, size)
-        right, left = student.relu(x), student.relu(-x)
+    inputs = [rng.normal(0, 3, size) for size in (1, 2, 5, 30)]  # small ones first: the first failure is easy to read
+    halves = student.together(partial(student.relu, half) for x in inputs for half in (x, -x))
+    for x, right, left in zip(inputs, halves[::2], halves[1::2], strict=True):
         assert_close(right - left, x, name="relu(x) - relu(-x)")
         assert_close(right + left, np.abs(x), name="relu(x) + relu(-x)")
 
@@ -215,27 +221,36 @@ def test_two_halves(student, rng):
 @number("13.H5")
 def test_any_slope(student, rng):
     """leaky_relu is slope * x on the left for any slope, also above 1 and below 0, and changes nothing for a slope of 1"""
-    x = rng.normal(0, 3, 8)
-    assert_close(student.leaky_relu(x, 1.0), x, name="leaky_relu(x, slope=1)")
-    size = rng.uniform(0.1, 4, 5)
-    for slope in (float(rng.uniform(0.1, 0.9)), float(rng.uniform(1.5, 4)), -float(rng.uniform(0.1, 2)), 0.0):
-        yours = student.leaky_relu(np.append(-size, size), slope)
+    x, size = rng.normal(0, 3, 8), rng.uniform(0.1, 4, 5)
+    slopes = [float(rng.uniform(0.1, 0.9)), float(rng.uniform(1.5, 4)), -float(rng.uniform(0.1, 2)), 0.0]
+    both = np.append(-size, size)
+    same, default, *values = student.together(
+        [
+            partial(student.leaky_relu, x, 1.0),
+            partial(student.leaky_relu, -size),
+            *(partial(student.leaky_relu, both, slope) for slope in slopes),
+        ]
+    )
+    assert_close(same, x, name="leaky_relu(x, slope=1)")
+    for slope, yours in zip(slopes, values, strict=True):
         assert_close(yours, np.append(-slope * size, size), name=f"leaky_relu(x, {slope:.3g})")
-    assert_close(student.leaky_relu(-size), -0.01 * size, name="leaky_relu(x)")
+    assert_close(default, -0.01 * size, name="leaky_relu(x)")
 
 
 @weight(2)
 @number("13.H5")
 def test_ends_of_elu(student, rng):
     """elu starts at -alpha far on the left, has no jump at 0, and is relu for alpha = 0"""
-    for alpha in (float(rng.uniform(1.5, 4)), 0.0):
-        near = np.array([-1e-9, 0.0, 1e-9])
+    near, far = np.array([-1e-9, 0.0, 1e-9]), np.array([-50.0, -80.0])
+    alphas = [float(rng.uniform(1.5, 4)), 0.0]
+    *values, default = student.together(
+        [*(partial(student.elu, x, alpha) for alpha in alphas for x in (near, far)), partial(student.elu, far)]
+    )
+    for alpha, around_0, on_the_left in zip(alphas, values[::2], values[1::2], strict=True):
         # The values are at most alpha * 1e-9 on the left and 1e-9 on the right.
-        yours = student.elu(near, alpha)
-        assert_close(yours, np.zeros(3), rtol=0.0, atol=1.01e-9 * max(alpha, 1), name="elu near 0")
-        far = np.array([-50.0, -80.0])
-        assert_close(student.elu(far, alpha), np.full(2, -alpha), name=f"elu(-50, {alpha:.3g})")
-    assert_close(student.elu(far), np.full(2, -1.0), name="elu(-50)")
+        assert_close(around_0, np.zeros(3), rtol=0.0, atol=1.01e-9 * max(alpha, 1), name="elu near 0")
+        assert_close(on_the_left, np.full(2, -alpha), name=f"elu(-50, {alpha:.3g})")
+    assert_close(default, np.full(2, -1.0), name="elu(-50)")
 
 
 def steps(act, backward, X, y, w, b, rate, count):
@@ -261,8 +276,8 @@ def silent_unit(rng):
 def test_dead_stays_dead(student, rng):
     """One relu unit with bias -10 does not move at all, however many steps of gradient descent it takes"""
     X, y, w, b = silent_unit(rng)
-    # What has not moved by one bit in a step meets the same numbers in the next: five tell what 200 would.
-    for weights, bias in steps(student.relu, student.relu_backward, X, y, w, b, 0.1, 5):
+    # What has not moved by one bit in a step meets the same numbers in the next: two tell what 200 would.
+    for weights, bias in steps(student.relu, student.relu_backward, X, y, w, b, 0.1, 2):
         assert (weights == w).all(), "a dead unit's weights get a gradient of exactly 0 and must stay what they were"
         assert bias == b, "a dead unit's bias gets a gradient of exactly 0 and must stay what it was"
 
@@ -276,7 +291,7 @@ def test_silent_unit_revives(student, rng, name):
     # elu's output is -1: targets near -1 pull by 0.2 at most, those near 3 by 3.8 at least, and the slopes of the
     # samples differ by no more than exp(1.8) = 6, so the sum pulls upwards. leaky_relu's output is -0.1, the mean of
     # the targets 1.
-    for _, now in steps(getattr(student, name), getattr(student, f"{name}_backward"), X, y, w, before, 0.1, 10):
+    for _, now in steps(getattr(student, name), getattr(student, f"{name}_backward"), X, y, w, before, 0.1, 3):
         assert now > before, f"with {name} the bias of a silent unit must rise in every step"
         before = now
 
@@ -295,14 +310,13 @@ def test_inputs_stay(student, rng):
     """No function changes its arguments, and no result shares memory with one, also where nothing is cut off"""
     upstream = rng.standard_normal((3, 4))
     for x in (rng.standard_normal((3, 4)), rng.uniform(0.1, 2, (3, 4)), -rng.uniform(0.1, 2, (3, 4))):
-        for name in ("relu", "leaky_relu", "elu"):
-            getattr(student, name)(x)
-            assert_leaves_inputs_alone(student.observed)
-            getattr(student, f"{name}_backward")(x, upstream)
-            assert_leaves_inputs_alone(student.observed)
-        student.leaky_relu(x, 1.0)
-        assert_leaves_inputs_alone(student.observed)
-        student.activity(x)
+        student.together(
+            [
+                *(partial(getattr(student, name), x) for name in (*NAMES, "activity")),
+                *(partial(getattr(student, f"{name}_backward"), x, upstream) for name in NAMES),
+                partial(student.leaky_relu, x, 1.0),
+            ]
+        )
         assert_leaves_inputs_alone(student.observed)
 
 
@@ -311,9 +325,10 @@ def test_inputs_stay(student, rng):
 @pytest.mark.parametrize("name", ["relu_backward", "leaky_relu_backward", "elu_backward"])
 def test_other_shape(student, rng, name):
     """A gradient of another shape than x is refused by name, also where numpy could stretch it"""
-    for x_shape, other in (((3,), (1,)), ((2, 3), (3,)), ((2, 3), (3, 2)), ((4,), (5,))):
-        x, upstream = rng.standard_normal(x_shape), rng.standard_normal(other)
-        assert_refuses(getattr(student, name), x, upstream, naming="upstream")
+    shapes = [((3,), (1,)), ((2, 3), (3,)), ((2, 3), (3, 2)), ((4,), (5,))]
+    pairs = [(rng.standard_normal(x_shape), rng.standard_normal(other)) for x_shape, other in shapes]
+    outcomes = student.together((partial(getattr(student, name), *pair) for pair in pairs), catch=True)
+    assert_refused(outcomes, naming="upstream")
 
 
 @weight(1)
@@ -321,6 +336,7 @@ def test_other_shape(student, rng, name):
 def test_negative_alpha(student, rng):
     """elu and elu_backward refuse a negative alpha by name"""
     x, upstream = rng.standard_normal((2, 3, 4))
+    calls = []
     for alpha in (-1e-9, -float(rng.uniform(0.1, 2))):
-        assert_refuses(student.elu, x, alpha, naming="alpha")
-        assert_refuses(student.elu_backward, x, upstream, alpha, naming="alpha")
+        calls += [partial(student.elu, x, alpha), partial(student.elu_backward, x, upstream, alpha)]
+    assert_refused(student.together(calls, catch=True), naming="alpha")

@@ -4,6 +4,8 @@ Where no tolerance is given, 1e-7 is meant: correct formulas differ from each ot
 the sizes used here, and every known mistake is off by 1e-3 or more.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 from gradescope_utils.autograder_utils.decorators import number, weight
@@ -14,19 +16,13 @@ from nnkit.grader.compare import (
     assert_dtype,
     assert_gradient,
     assert_leaves_inputs_alone,
+    assert_refused,
     assert_refuses,
     float32_atol,
 )
 
 # From small to large, so that the first failure is a small one. Square ones cannot give a wrong axis away by their shape.
 SHAPES = [(3,), (1, 4), (3, 3), (2, 5), (4, 1), (3, 3, 3), (2, 3, 4), (2, 2, 2, 2), (2, 3, 4, 5)]
-
-
-def every_axis():
-    """Yield each shape with each of its axes, counted from the front and from the end: 42 cases."""
-    for shape in SHAPES:
-        for axis in range(-len(shape), len(shape)):
-            yield shape, axis
 
 
 def plain_softmax(x, axis=-1):
@@ -38,10 +34,9 @@ def plain_softmax(x, axis=-1):
 @number("14.H1")
 def test_tanh_in_any_shape(student, rng):
     """tanh agrees with (e^x - e^-x) / (e^x + e^-x) in any shape"""
-    for shape in [(), (4,), (1, 3), (3, 3), (2, 3, 4)]:
-        x = 2 * rng.standard_normal(shape)
-
-        assert_close(student.tanh(x), np.tanh(x))
+    inputs = [2 * rng.standard_normal(shape) for shape in [(), (4,), (1, 3), (3, 3), (2, 3, 4)]]
+    for x, yours in zip(inputs, student.together(partial(student.tanh, x) for x in inputs), strict=True):
+        assert_close(yours, np.tanh(x))
 
 
 @weight(2)
@@ -50,10 +45,12 @@ def test_tanh_of_huge_numbers(student, rng):
     """tanh of numbers up to 800 and of infinity is 1 or -1, without an overflow"""
     size = np.concatenate([rng.uniform(20, 700, 3), rng.uniform(720, 800, 3), [800.0, np.inf]])
 
-    # Beyond 20 the true value is closer than 1e-17 to 1; two roundings of 1e-16 are allowed for, and more.
-    for x in (size, -size, rng.permutation(np.concatenate([size, -size]))):
-        assert_close(student.tanh(x), np.sign(x), rtol=1e-14)
-        assert_calm(student.observed)
+    inputs = [size, -size, rng.permutation(np.concatenate([size, -size]))]
+    values = student.together(partial(student.tanh, x) for x in inputs)
+    assert_calm(student.observed)
+    for x, yours in zip(inputs, values, strict=True):
+        # Beyond 20 the true value is closer than 1e-17 to 1; two roundings of 1e-16 are allowed for, and more.
+        assert_close(yours, np.sign(x), rtol=1e-14)
 
 
 @weight(2)
@@ -72,33 +69,37 @@ def test_tanh_keeps_its_digits_near_zero(student, rng):
 @number("14.H2")
 def test_softmax_along_every_axis(student, rng, reference):
     """softmax normalises along the axis it is given, for arrays of 1 to 4 axes"""
-    for shape, axis in every_axis():
-        x = 3 * rng.standard_normal(shape)
-
-        assert_close(student.softmax(x, axis=axis), reference.softmax(x, axis=axis), name=f"softmax, axis={axis}")
+    for shape in SHAPES:
+        x, axes = 3 * rng.standard_normal(shape), range(-len(shape), len(shape))
+        values = student.together(partial(student.softmax, x, axis=axis) for axis in axes)
+        for axis, yours in zip(axes, values, strict=True):
+            assert_close(yours, reference.softmax(x, axis=axis), name=f"softmax, axis={axis}")
 
 
 @weight(2)
 @number("14.H2")
 def test_softmax_uses_the_last_axis_by_default(student, rng, reference):
     """softmax and log_softmax normalise along the last axis when none is given"""
-    for shape in SHAPES:
-        x = 3 * rng.standard_normal(shape)
-
-        assert_close(student.softmax(x), reference.softmax(x, axis=-1))
-    assert_close(student.log_softmax(x), reference.log_softmax(x, axis=-1), atol=1e-12)
+    inputs = [3 * rng.standard_normal(shape) for shape in SHAPES]
+    *values, log_p = student.together(
+        [*(partial(student.softmax, x) for x in inputs), partial(student.log_softmax, inputs[-1])]
+    )
+    for x, yours in zip(inputs, values, strict=True):
+        assert_close(yours, reference.softmax(x, axis=-1))
+    assert_close(log_p, reference.log_softmax(inputs[-1], axis=-1), atol=1e-12)
 
 
 @weight(2)
 @number("14.H2")
 def test_log_softmax_along_every_axis(student, rng, reference):
     """log_softmax works along the axis it is given, for arrays of 1 to 4 axes"""
-    for shape, axis in every_axis():
-        x = 3 * rng.standard_normal(shape)
-        expected = reference.log_softmax(x, axis=axis)
-
-        # atol: where p is close to 1 its logarithm is a small difference of numbers up to 10, each rounded to 1e-15.
-        assert_close(student.log_softmax(x, axis=axis), expected, atol=1e-12, name=f"log_softmax, axis={axis}")
+    for shape in SHAPES:
+        x, axes = 3 * rng.standard_normal(shape), range(-len(shape), len(shape))
+        values = student.together(partial(student.log_softmax, x, axis=axis) for axis in axes)
+        for axis, yours in zip(axes, values, strict=True):
+            # atol: where p is close to 1 its logarithm is a small difference of numbers up to 10, rounded to 1e-15.
+            expected = reference.log_softmax(x, axis=axis)
+            assert_close(yours, expected, atol=1e-12, name=f"log_softmax, axis={axis}")
 
 
 @weight(1)
@@ -109,21 +110,23 @@ def test_shift_and_order(student, rng):
         x, shift, order = rng.standard_normal((3, size)), rng.uniform(-1500, 1500, (3, 1)), rng.permutation(size)
         expected = plain_softmax(x)
 
+        reordered, shifted = student.together(
+            [partial(student.softmax, x[:, order]), partial(student.softmax, x + shift)]
+        )
         # x + 1500 is rounded to 1.2e-13, so the probabilities move by as much.
-        assert_close(student.softmax(x[:, order]), expected[:, order])
-        assert_close(student.softmax(x + shift), expected)
+        assert_close(reordered, expected[:, order])
+        assert_close(shifted, expected)
 
 
 @weight(2)
 @number("14.H3")
 def test_temperature_divides_the_scores(student, rng):
     """softmax(x, temperature=T) is softmax(x / T), for T from 0.2 to 5, along any axis"""
-    for temperature in (*rng.uniform(0.2, 0.8, 3), *rng.uniform(1.3, 5, 3)):
-        x = rng.standard_normal((3, 4))
-        axis = int(rng.integers(-2, 2))
-
-        p = student.softmax(x, axis=axis, temperature=float(temperature))
-        assert_close(p, plain_softmax(x / temperature, axis), name=f"softmax, temperature={temperature:.3g}")
+    temperatures = [*rng.uniform(0.2, 0.8, 3), *rng.uniform(1.3, 5, 3)]
+    cases = [(rng.standard_normal((3, 4)), int(rng.integers(-2, 2)), float(T)) for T in temperatures]
+    values = student.together(partial(student.softmax, x, axis=axis, temperature=T) for x, axis, T in cases)
+    for (x, axis, T), p in zip(cases, values, strict=True):
+        assert_close(p, plain_softmax(x / T, axis), name=f"softmax, temperature={T:.3g}")
 
 
 @weight(1)
@@ -153,12 +156,20 @@ def test_two_classes_are_a_sigmoid(student, rng):
 @number("14.H4")
 def test_log_of_a_vanishing_probability(student, rng):
     """log_softmax([0, -800]) is [0, -800], for gaps up to 5000 and in either order"""
-    for gap in (800.0, *rng.uniform(750, 5000, 3)):
+    gaps = [800.0, *rng.uniform(750, 5000, 3)]
+    values = student.together(
+        call
+        for gap in gaps
+        for call in (
+            partial(student.log_softmax, np.array([0.0, -gap])),
+            partial(student.log_softmax, np.array([[gap], [0.0]]), axis=0),
+        )
+    )
+    assert_calm(student.observed)
+    for gap, row, column in zip(gaps, values[::2], values[1::2], strict=True):
         # The exact first value is -exp(-gap), which is 0.
-        assert_close(student.log_softmax(np.array([0.0, -gap])), [0.0, -gap], atol=1e-9)
-        assert_calm(student.observed)
-        assert_close(student.log_softmax(np.array([[gap], [0.0]]), axis=0), [[0.0], [-gap]], atol=1e-9)
-        assert_calm(student.observed)
+        assert_close(row, [0.0, -gap], atol=1e-9)
+        assert_close(column, [[0.0], [-gap]], atol=1e-9)
 
 
 @weight(1)
@@ -203,11 +214,11 @@ def test_rows_of_very_different_size(student, rng, reference):
     """softmax is right for [[0, 0], [2000, 2000], [-2000, -2001]] and the like, without an overflow"""
     given = np.array([[0.0, 0.0], [2000.0, 2000.0], [-2000.0, -2001.0]])
     for x in (given, rows_of_different_size(rng)):
+        rows, columns = student.together([partial(student.softmax, x), partial(student.softmax, x.T, axis=0)])
+        assert_calm(student.observed)
         # 2000 is rounded to 2.3e-13, and so is the share of a probability.
-        assert_close(student.softmax(x), reference.softmax(x))
-        assert_calm(student.observed)
-        assert_close(student.softmax(x.T, axis=0), reference.softmax(x).T)
-        assert_calm(student.observed)
+        assert_close(rows, reference.softmax(x))
+        assert_close(columns, reference.softmax(x).T)
 
 
 @weight(2)
@@ -216,23 +227,28 @@ def test_log_softmax_of_very_different_rows(student, rng, reference):
     """log_softmax is right for [[0, 0], [2000, 2000], [-2000, -2001]] and the like, without an overflow"""
     given = np.array([[0.0, 0.0], [2000.0, 2000.0], [-2000.0, -2001.0]])
     for x in (given, rows_of_different_size(rng)):
+        rows, columns = student.together([partial(student.log_softmax, x), partial(student.log_softmax, x.T, axis=0)])
+        assert_calm(student.observed)
         # Adding to 2000 and taking it away again costs 4.6e-13.
-        assert_close(student.log_softmax(x), reference.log_softmax(x), atol=1e-11)
-        assert_calm(student.observed)
-        assert_close(student.log_softmax(x.T, axis=0), reference.log_softmax(x).T, atol=1e-11)
-        assert_calm(student.observed)
+        assert_close(rows, reference.log_softmax(x), atol=1e-11)
+        assert_close(columns, reference.log_softmax(x).T, atol=1e-11)
 
 
 @weight(2)
 @number("14.H6")
 def test_slope_of_tanh_from_its_output(student, rng):
     """tanh_grad(tanh(x)) is the derivative of tanh at x, in any shape"""
-    for shape in [(5,), (3, 3), (2, 1, 4)]:
-        x, upstream = rng.uniform(-3, 3, (2, *shape))
-
-        assert_gradient(student.tanh_grad(np.tanh(x)) * upstream, np.tanh, x, upstream, name="tanh_grad")
+    cases = [rng.uniform(-3, 3, (2, *shape)) for shape in [(5,), (3, 3), (2, 1, 4)]]
+    *slopes, at_the_ends = student.together(
+        [
+            *(partial(student.tanh_grad, np.tanh(x)) for x, _ in cases),
+            partial(student.tanh_grad, np.array([-1.0, 1.0])),
+        ]
+    )
+    for (x, upstream), slope in zip(cases, slopes, strict=True):
+        assert_gradient(slope * upstream, np.tanh, x, upstream, name="tanh_grad")
     # 1 - t^2 is 0 at both ends; 2e-16 is one rounding of 1.
-    assert_close(student.tanh_grad(np.array([-1.0, 1.0])), [0.0, 0.0], atol=1e-15, name="tanh_grad")
+    assert_close(at_the_ends, [0.0, 0.0], atol=1e-15, name="tanh_grad")
 
 
 @weight(3)
@@ -240,10 +256,12 @@ def test_slope_of_tanh_from_its_output(student, rng):
 def test_gradient_through_softmax(student, rng):
     """softmax_backward agrees with finite differences along every axis, for a random upstream gradient"""
     for shape in [(3,), (3, 3), (2, 4), (2, 3, 2)]:
-        for axis in range(-len(shape), len(shape)):
-            x, upstream = rng.standard_normal((2, *shape))
-            yours = student.softmax_backward(plain_softmax(x, axis), upstream, axis=axis)
-
+        x, upstream = rng.standard_normal((2, *shape))
+        axes = range(-len(shape), len(shape))
+        values = student.together(
+            partial(student.softmax_backward, plain_softmax(x, axis), upstream, axis=axis) for axis in axes
+        )
+        for axis, yours in zip(axes, values, strict=True):
             assert_gradient(yours, lambda z, axis=axis: plain_softmax(z, axis), x, upstream, name=f"dx, axis={axis}")
     assert_close(student.softmax_backward(np.array([0.0, 1.0]), np.array([5.0, 7.0])), [0.0, 0.0])
 
@@ -272,18 +290,18 @@ def test_softmax_is_fast(speed, rng):
 def test_inputs_stay_as_they_were(student, rng):
     """no function changes its arguments or returns memory of theirs"""
     x, upstream = rng.standard_normal((2, 3, 4))
-    calls = [
-        (student.tanh, x),
-        (student.tanh_grad, np.tanh(x)),
-        (student.softmax, x),
-        (student.log_softmax, x),
-        (student.softmax_backward, plain_softmax(x), upstream),
-        (student.tanh, np.zeros(3)),  # here the result equals the argument
-        (student.softmax, np.array([[1.0], [1.0]])),
-    ]
-    for function, *arguments in calls:
-        function(*arguments)
-        assert_leaves_inputs_alone(student.observed)
+    student.together(
+        [
+            partial(student.tanh, x),
+            partial(student.tanh_grad, np.tanh(x)),
+            partial(student.softmax, x),
+            partial(student.log_softmax, x),
+            partial(student.softmax_backward, plain_softmax(x), upstream),
+            partial(student.tanh, np.zeros(3)),  # here the result equals the argument
+            partial(student.softmax, np.array([[1.0], [1.0]])),
+        ]
+    )
+    assert_leaves_inputs_alone(student.observed)
 
 
 @weight(1)
@@ -302,14 +320,17 @@ def test_dtypes(student, rng):
     ]
     for name, plain, *arguments in calls:
         function = getattr(student, name)
-        assert_dtype(function(*arguments), np.float64, name=name)
-        yours = function(*(a.astype(np.float32) for a in arguments))
-        assert_dtype(yours, np.float32, name=f"{name} of float32")
+        wide, single = student.together(
+            [partial(function, *arguments), partial(function, *(a.astype(np.float32) for a in arguments))]
+        )
+        assert_dtype(wide, np.float64, name=name)
+        assert_dtype(single, np.float32, name=f"{name} of float32")
         # Sums of 5 terms; scores and gradients reach 4 or so.
-        assert_close(yours, plain(*arguments), atol=float32_atol(5, scale=4.0), name=f"{name} of float32")
+        assert_close(single, plain(*arguments), atol=float32_atol(5, scale=4.0), name=f"{name} of float32")
     for name, plain, _ in calls[:4]:
-        for numbers in (whole.clip(-1, 1) if name == "tanh_grad" else whole, whole > 0):
-            yours = getattr(student, name)(numbers)
+        inputs = [whole.clip(-1, 1) if name == "tanh_grad" else whole, whole > 0]
+        values = student.together(partial(getattr(student, name), numbers) for numbers in inputs)
+        for numbers, yours in zip(inputs, values, strict=True):
             kind = f"{name} of {numbers.dtype.name}"
             assert_dtype(yours, np.float64, name=kind)
             assert_close(yours, plain(numbers.astype(np.float64)), atol=1e-12, name=kind)
@@ -340,9 +361,9 @@ def test_bad_temperature(student, rng):
 def test_bad_axis(student, rng):
     """softmax and log_softmax refuse an axis that x lacks"""
     x = rng.standard_normal((2, 3))
-    for axis in (2, -3, 5):
-        assert_refuses(student.softmax, x, axis=axis, naming="axis")
-        assert_refuses(student.log_softmax, x, axis=axis, naming="axis")
+    functions = (student.softmax, student.log_softmax)
+    calls = [partial(function, x, axis=axis) for axis in (2, -3, 5) for function in functions]
+    assert_refused(student.together(calls, catch=True), naming="axis")
 
 
 @weight(0.5)

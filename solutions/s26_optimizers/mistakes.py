@@ -84,7 +84,7 @@ edit(
     "momentum_by_default",
     "SGD",
     says="SGD without a momentum argument must be plain gradient descent: the default is 0.",
-    killed_by=["26.H6", "26.H9"],
+    killed_by=["26.H9"],
     old="momentum: float = 0.0",
     new="momentum: float = 0.9",
 )

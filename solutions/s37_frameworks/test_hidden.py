@@ -1,6 +1,7 @@
 """Section 37: the same network in numpy and in PyTorch. Hidden tests."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from nnkit.grader.compare import (
     assert_equal,
     assert_leaves_inputs_alone,
     assert_leaves_random_state_alone,
-    assert_refuses,
+    assert_refused,
     float32_atol,
     is_tensor,
     tensor,
@@ -65,13 +66,13 @@ def state_of(layers):
 @pytest.mark.parametrize(("n", "sizes"), SIZES)
 def test_loss_and_gradients(student, reference, rng, function, n, sizes):
     """Loss and gradients of 1 to 4 layers are right to nine digits in float64 and to five in float32"""
-    for dtype in (np.float64, np.float32):
-        X, y, layers = drawn(rng, n, sizes, dtype)
+    cases = [(dtype, *drawn(rng, n, sizes, dtype)) for dtype in (np.float64, np.float32)]
+    values = student.together(partial(getattr(student, function), X, y, layers) for _, X, y, layers in cases)
+    for (dtype, X, y, layers), yours in zip(cases, values, strict=True):
         expected = reference.numpy_loss_grads(X.astype(np.float64), y, widened(layers))
-
         # The longest sum has 9 terms, four layers follow each other, and logits may reach 30.
         rtol, atol = (1e-9, 1e-12) if dtype == np.float64 else (1e-5, float32_atol(4 * 9, scale=2.0))
-        assert_close(getattr(student, function)(X, y, layers), expected, rtol=rtol, atol=atol)
+        assert_close(yours, expected, rtol=rtol, atol=atol)
 
 
 @weight(3)
@@ -184,10 +185,12 @@ def test_gradients_have_the_dtype_of_the_layers(student, reference, rng, functio
     other = np.float32 if dtype == np.float64 else np.float64
     whole, *_ = drawn(rng, 5, [4, 6, 3])
 
-    for samples in (X, X.astype(other), np.rint(3 * whole).astype(np.int64)):
-        loss, grads = getattr(student, function)(samples, y, layers)
-        if samples is X:  # rounding the samples to the other dtype changes the numbers
-            assert_close((loss, grads), expected, rtol=rtol, atol=atol)
+    inputs = [X, X.astype(other), np.rint(3 * whole).astype(np.int64)]
+    values = student.together(partial(getattr(student, function), samples, y, layers) for samples in inputs)
+    assert_close(
+        values[0], expected, rtol=rtol, atol=atol
+    )  # rounding the samples to the other dtype changes the numbers
+    for samples, (loss, grads) in zip(inputs, values, strict=True):
         assert not is_tensor(loss), "the loss must be a float, not a tensor"
         for i, layer in enumerate(grads):
             for array in layer:
@@ -196,12 +199,12 @@ def test_gradients_have_the_dtype_of_the_layers(student, reference, rng, functio
 
 
 CALLS = {
-    "numpy_loss_grads": lambda module, X, y, layers: module.numpy_loss_grads(X, y, layers),
-    "build_torch": lambda module, X, y, layers: module.build_torch(layers),
-    "torch_loss_grads": lambda module, X, y, layers: module.torch_loss_grads(X, y, layers),
-    "to_state_dict": lambda module, X, y, layers: module.to_state_dict(layers),
-    "from_state_dict": lambda module, X, y, layers: module.from_state_dict(state_of(layers)),
-    "train_both": lambda module, X, y, layers: module.train_both(X, y, layers, 0.1, 3),
+    "numpy_loss_grads": lambda module, X, y, layers: partial(module.numpy_loss_grads, X, y, layers),
+    "build_torch": lambda module, X, y, layers: partial(module.build_torch, layers),
+    "torch_loss_grads": lambda module, X, y, layers: partial(module.torch_loss_grads, X, y, layers),
+    "to_state_dict": lambda module, X, y, layers: partial(module.to_state_dict, layers),
+    "from_state_dict": lambda module, X, y, layers: partial(module.from_state_dict, state_of(layers)),
+    "train_both": lambda module, X, y, layers: partial(module.train_both, X, y, layers, 0.1, 3),
 }
 
 
@@ -211,11 +214,10 @@ CALLS = {
 def test_global_settings_stay(student, rng, function):
     """No function moves a global random state or the default dtype, and none changes its arguments"""
     # In both dtypes: whatever the default is, one of them is another one.
-    for dtype in (np.float64, np.float32):
-        X, y, layers = drawn(rng, 5, [4, 6, 3], dtype)
-        CALLS[function](student, X, y, layers)
-        assert_leaves_random_state_alone(student.observed)
-        assert_leaves_inputs_alone(student.observed)
+    networks = [drawn(rng, 5, [4, 6, 3], dtype) for dtype in (np.float64, np.float32)]
+    student.together(CALLS[function](student, *network) for network in networks)
+    assert_leaves_random_state_alone(student.observed)
+    assert_leaves_inputs_alone(student.observed)
 
 
 @weight(2)
@@ -243,8 +245,9 @@ def test_widths_must_chain(student, rng, function):
     (W1, b1), (W2, b2) = layers
 
     # The first of them numpy would stretch to fit.
-    for bad in ([(W1, b1), (W2, np.zeros(1))], [(W1, b1), (W2[:, 1:], b2)], [(W1, b1[1:]), (W2, b2)]):
-        assert_refuses(lambda wrong=bad: CALLS[function](student, X, y, wrong), naming="layers")
+    bad = [[(W1, b1), (W2, np.zeros(1))], [(W1, b1), (W2[:, 1:], b2)], [(W1, b1[1:]), (W2, b2)]]
+    outcomes = student.together((CALLS[function](student, X, y, wrong) for wrong in bad), catch=True)
+    assert_refused(outcomes, naming="layers")
 
 
 @weight(0.9)
@@ -254,11 +257,14 @@ def test_keys_must_fit(student, rng):
     _, _, layers = drawn(rng, 4, [3, 5, 4, 2])
     state = state_of(layers)
 
-    for extra in ("1.weight", "fc.weight", "2.scale", "3.bias"):
-        assert_refuses(student.from_state_dict, state | {extra: tensor(np.ones(5))}, naming=extra)
-    for missing in ("0.weight", "2.bias", "4.bias"):
-        rest = {key: value for key, value in state.items() if key != missing}
-        assert_refuses(student.from_state_dict, rest, naming=missing)
+    bad = [(extra, state | {extra: tensor(np.ones(5))}) for extra in ("1.weight", "fc.weight", "2.scale", "3.bias")]
+    bad += [
+        (missing, {key: value for key, value in state.items() if key != missing})
+        for missing in ("0.weight", "2.bias", "4.bias")
+    ]
     gap = {key: value for key, value in state.items() if not key.startswith("2.")}
-    assert_refuses(student.from_state_dict, gap, naming="2.weight")
-    assert_refuses(student.from_state_dict, gap, naming="2.bias")
+    bad.append(("2.weight", gap))
+    outcomes = student.together((partial(student.from_state_dict, wrong) for _, wrong in bad), catch=True)
+    for (key, _), outcome in zip(bad, outcomes, strict=True):
+        assert_refused([outcome], naming=key)
+    assert_refused(outcomes[-1:], naming="2.bias")

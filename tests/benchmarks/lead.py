@@ -12,6 +12,7 @@ import time
 import psutil
 
 from nnkit.grader import course, session
+from nnkit.grader.cores import on_one_core
 from nnkit.grader.seeds import Seeds
 from nnkit.grader.speed import Speed
 from nnkit.grader.subjects import makers, zygote_for
@@ -27,7 +28,7 @@ def main():
     client = zygote.client()
     spent = {"graded": [], "local": []}
     seeds = Seeds(b"benchmark")
-    with makers(section, seeds, client) as graded, makers(section, seeds, None) as local:
+    with on_one_core(), makers(section, seeds, client) as graded, makers(section, seeds, None) as local:
 
         def visits():
             for _ in range(pairs):

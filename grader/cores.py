@@ -1,0 +1,50 @@
+"""Processor cores: which ones are in use by comparisons and grading processes of this machine, and staying on one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+
+CLAIM = "nnkit-core"  # name of the sockets that say which cores are in use
+
+
+@contextlib.contextmanager
+def claimed_core() -> Iterator[int | None]:
+    """A core that nobody else on this machine has claimed, for as long as this lasts; None when all are."""
+    with contextlib.ExitStack() as held:
+        for core in sorted(os.sched_getaffinity(0)):
+            claim = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            try:
+                claim.bind(f"\0{CLAIM}-{core}")  # a name that ends with the process
+            except OSError:
+                continue
+            yield core
+            return
+        yield None
+
+
+@contextlib.contextmanager
+def on_one_core() -> Iterator[None]:
+    """Keep this process, and with it the workers that it asks, on a core that is nobody else's, where there is one.
+
+    A grader and its worker take turns. On two cores each question wakes a sleeping one up and fills its caches anew,
+    which costs more processor time than the question.
+    """
+    before = os.sched_getaffinity(0)
+    with claimed_core() as core:
+        if core is None or len(before) == 1:
+            yield
+            return
+        os.sched_setaffinity(0, {core})
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
+
+
+def bring_along(pid: int) -> None:
+    """Let another process run where this one may."""
+    with contextlib.suppress(OSError):  # another user's, without the right to: it stays where it is, and is slower
+        os.sched_setaffinity(pid, os.sched_getaffinity(0))
