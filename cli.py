@@ -120,7 +120,10 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of text; docs/json.md describes it.")
 ]
 Gpu = Annotated[
-    bool, typer.Option("--gpu", help="Say which levels of kernels can be graded here, and why others are skipped.")
+    bool,
+    typer.Option(
+        "--gpu", help="Use this machine's GPU for kernels, and say which levels there are and why others are not."
+    ),
 ]
 SectionName = Annotated[str, typer.Argument(metavar="SECTION", help='A section: its number or name, "13" or "relu".')]
 
@@ -324,6 +327,7 @@ def grade(
         level=isolation,
         secret_file=secret_file,
         out=out,
+        gpu=gpu,
         progress=terminal.counter(),
     )
     if json:
@@ -421,16 +425,21 @@ def _tell_levels(wanted: bool) -> None:
     if wanted or os.environ.get("NNKIT_REQUIRE"):
         from .grader.kernels import levels
 
-        levels.needs()
+        levels.needs(gpu=wanted)
         for line in levels.told() if wanted else ():
             _complain(line)
 
 
 def _tell_gpu_file(number: str, file: Path) -> None:
-    """Say what a student's own file for a GPU computes under Triton's interpreter."""
-    from .grader.kernels import interpreted
+    """Say what a student's own file for a GPU computes: under Triton's interpreter, and on a device where there is one."""
+    from .grader.kernels import interpreted, levels
 
-    for line in interpreted.examine(file, interpreted.questions_of(number)):
+    lines = interpreted.examine(file, interpreted.questions_of(number))
+    if interpreted.file_beside(file).is_file() and not levels.missing()["gpu-time"]:
+        from .grader.kernels import cuda, gpu
+
+        lines += gpu.examine(number, file, cuda)
+    for line in lines:
         _complain(line)
 
 

@@ -20,6 +20,7 @@ from . import course, grading
 from .course import Section
 from .errors import AskedWrongly, OurFault, Stopped
 from .exchange import plain
+from .kernels import levels
 from .results import SectionResult, as_document, as_json, as_plain, rounded
 from .sandbox import LEVELS
 from .seeds import Seeds, read_secret
@@ -59,6 +60,7 @@ def grade_folder(
     level: str = "strict",
     secret_file: Path | None = None,
     out: Path | None = None,
+    gpu: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Graded:
     """Grade every submission of a folder.
@@ -71,6 +73,7 @@ def grade_folder(
         level: of isolation: strict, best or none.
         secret_file: the course's secret; one is made in the user's own data folder when not given.
         out: where results.jsonl (as they come), results.json and grades.csv go.
+        gpu: whether kernels are graded on this machine's device too, where it has one.
         progress: called with how many results there are and how many there will be.
 
     Raises:
@@ -110,8 +113,9 @@ def grade_folder(
 
     try:
         results = grading.grade(
-            submissions, sections, seeds, jobs=jobs or cores(), level=level, heard=heard, noted=notes.append
-        )
+            submissions, sections, seeds, jobs=jobs or cores(), level=level, heard=heard, noted=notes.append,
+            gpu=gpu and not levels.missing()["gpu-time"],
+        )  # fmt: skip
     except KeyboardInterrupt:
         raise Stopped(journal.stopped(done, total)) from None
     finally:

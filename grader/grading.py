@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import course, imports, session
-from .cores import on_one_core
 from .course import Section
 from .environment import ONE_THREAD
 from .errors import NnkitError, OurFault
@@ -59,6 +58,7 @@ def grade(
     level: Level = "strict",
     heard: Callable[[SectionResult], None] = lambda _result: None,
     noted: Callable[[str], None] = lambda _note: None,
+    gpu: bool = False,
 ) -> list[SectionResult]:
     """Grade every submission in every section.
 
@@ -70,6 +70,7 @@ def grade(
         level: of isolation.
         heard: called with every result as soon as it is there, in the order of finishing.
         noted: called with what the instructor should know and students should not: why a section cannot be graded.
+        gpu: whether kernels are graded on this machine's device too.
 
     Returns:
         One result for every submission and section, in the order of the sections and of the submissions.
@@ -80,7 +81,7 @@ def grade(
         zygote: Zygote | None = None
         try:
             for section in warm:
-                grading = _Grading(section, warm, submissions, seeds, jobs, level, heard, noted, zygote)
+                grading = _Grading(section, warm, submissions, seeds, jobs, level, heard, noted, zygote, gpu)
                 try:
                     found += grading.run()
                 finally:
@@ -104,10 +105,11 @@ class _Grading:
     def __init__(
         self, section: Section, warm: Sequence[Section], submissions: Sequence[Submission], seeds: Seeds, jobs: int,
         level: Level, heard: Callable[[SectionResult], None], noted: Callable[[str], None], zygote: Zygote | None,
+        gpu: bool,
     ) -> None:  # fmt: skip
         self.section, self.seeds, self.zygote = section, seeds, zygote
         self._warm, self._submissions, self._jobs, self._heard = warm, submissions, jobs, heard
-        self._level, self._noted = level, noted
+        self._level, self._noted, self._gpu = level, noted, gpu
         self._planned: list[PlannedTest] = []
         self._early: dict[int, tuple[State, str]] = {}
         self._todo: dict[int, _Todo] = {}
@@ -138,7 +140,9 @@ class _Grading:
         """Nobody's code was run, and still every result lists the tests that it was to pass."""
         suites = [self.section.visible_suite, self.section.hidden_suite]
         with contextlib.suppress(NnkitError):  # a suite that cannot be read has been told where a session met it
-            session.run(suites, [], points=self.section.points, planned=self._planned.extend)
+            session.run(
+                suites, [], points=self.section.points, planned=self._planned.extend, without=session.left_out(gpu=self._gpu)
+            )  # fmt: skip
 
     def _refusal(self, each: Submission) -> tuple[State, str] | None:
         number = self.section.number
@@ -223,7 +227,9 @@ class _Grading:
                 if other is not seat:
                     os.close(other.writing)
                     other.client.forget()
-            code = _Session(self.section, self.seeds, self._submissions, seat.client, take, seat.writing).run()
+            code = _Session(
+                self.section, self.seeds, self._submissions, seat.client, take, seat.writing, gpu=self._gpu
+            ).run()  # fmt: skip
         except BaseException as error:  # noqa: BLE001  whatever it is, the parent is told and does it again
             seat.tell(broken=str(error) if isinstance(error, NnkitError) else f"{type(error).__name__}: {error}")
         finally:
@@ -336,9 +342,10 @@ class _Session:
     """The life of a session process."""
 
     def __init__(
-        self, section: Section, seeds: Seeds, submissions: Sequence[Submission], client: Client, take: int, ink: int
-    ) -> None:
-        self._section, self._seeds, self._submissions = section, seeds, submissions
+        self, section: Section, seeds: Seeds, submissions: Sequence[Submission], client: Client, take: int, ink: int,
+        *, gpu: bool,
+    ) -> None:  # fmt: skip
+        self._section, self._seeds, self._submissions, self._gpu = section, seeds, submissions, gpu
         self._client, self._take = client, take
         self._seat = _Seat(client, -1, ink)
         self._tests = 0
@@ -347,7 +354,7 @@ class _Session:
         """Grade what the queue gives and return the exit code."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         try:
-            with on_one_core(), makers(self._section, self._seeds, self._client) as made:
+            with makers(self._section, self._seeds, self._client, gpu=self._gpu) as made:
                 list(made.mistakes)  # a catalogue that cannot be read is found before anybody is begun with
                 session.run(
                     [self._section.visible_suite, self._section.hidden_suite],
@@ -355,6 +362,7 @@ class _Session:
                     points=self._section.points,
                     planned=self._plan,
                     timeout=budget_for(self._section).wall + BELT,
+                    without=session.left_out(gpu=self._gpu),
                 )
         except NnkitError:
             if not self._client.gone:

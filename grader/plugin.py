@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from .kernels.gpu import DeviceKernel
     from .kernels.look import Look
     from .results import PlannedTest, Status, Suite, TestOutcome
     from .speed import Speed
@@ -76,6 +77,15 @@ def kernel(request: pytest.FixtureRequest) -> Look:
     found = _subject(request.node).kernel
     if found is None:
         raise AskedWrongly("Kernels are measured in the kernel tracks, not here.")
+    return found
+
+
+@pytest.fixture
+def gpu(request: pytest.FixtureRequest) -> DeviceKernel:
+    """Measures kernels on a device (docs/kernels.md). Only tests with the tag `gpu` may ask for it."""
+    found = _subject(request.node).gpu
+    if found is None:
+        raise AskedWrongly("Kernels on a device are measured by `nnkit grade --gpu` where there is one, not here.")
     return found
 
 
@@ -332,9 +342,9 @@ def _success(item: pytest.Item, test: PlannedTest, report: Any) -> TestOutcome:
     partly = f"Partly right: {share:.0%} of the points." if share < 1.0 else ""
     subject = item.config.stash.get(SUBJECT, None)
     measured = []
-    if subject is not None and subject.kernel is not None:
-        measured = subject.kernel.told
-        item.config.stash[LEADERBOARD].update({entry[0]: entry for entry in subject.kernel.board})
+    if subject is not None:
+        measured = [*subject.told, *subject.log]
+        item.config.stash[LEADERBOARD].update({entry[0]: entry for entry in subject.board})
     told = [complaint or partly, _keep_leaderboard(item, test), *measured, *item.stash.get(TOLD, [])]
     return _outcome(
         test,
@@ -358,7 +368,8 @@ def _failure(item: pytest.Item, test: PlannedTest, error: BaseException, report:
     diagnosis = ""
     if told.status == "failed" and not told.unwritten and subject is not None and subject.student.transcript:
         diagnosis = subject.diagnose(test.name, subject.student.transcript)
-    message = "\n".join([told.message, *item.stash.get(TOLD, [])])
+    measured = subject.log if subject is not None else []
+    message = "\n".join([told.message, *measured, *item.stash.get(TOLD, [])])
     return _outcome(test, told.status, share=share, seconds=report.duration, message=message, diagnosis=diagnosis)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from .errors import AskedWrongly, CourseError, NothingMatches, OurFault
 from .results import PlannedTest, TestOutcome
 from .subject import Subject
 
+GPU = "gpu"  # the tag of tests that need a device
 AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 # What a session of ours has no use for costs time at every item.
 UNUSED = (
@@ -71,8 +72,11 @@ class _NoTerminal:
 class _Loop:
     """Takes the place of pytest's own loop over the items."""
 
-    def __init__(self, visits: Iterable[Visit], points: float, planned: Callable[[list[PlannedTest]], None]) -> None:
-        self._visits, self._points, self._planned = visits, points, planned
+    def __init__(
+        self, visits: Iterable[Visit], points: float, planned: Callable[[list[PlannedTest]], None],
+        without: Collection[str],
+    ) -> None:  # fmt: skip
+        self._visits, self._points, self._planned, self._without = visits, points, planned, set(without)
         self.problems: list[str] = []
         self.misused = ""  # what pytest says about the keyword
         self.raised: BaseException | None = None  # pytest itself would print it and go on
@@ -93,7 +97,11 @@ class _Loop:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
-        """Make the plan while all tests are there: what a keyword leaves out keeps its share of the points."""
+        """Make the plan while all tests are there: what a keyword leaves out keeps its share of the points.
+
+        What cannot be run here at all leaves its share to the others.
+        """
+        items[:] = [item for item in items if self._without.isdisjoint(plugin.mark(item, "__tags__") or ())]
         try:
             self._plan = dict(zip(items, plugin.planned(items, self._points), strict=True))
         except CourseError as error:
@@ -154,6 +162,7 @@ def run(
     timeout: float = 0,
     keyword: str = "",
     debugger: bool = False,
+    without: Collection[str] = (GPU,),
 ) -> None:
     """Collect the suites and lead every visit's subject through them.
 
@@ -167,6 +176,7 @@ def run(
         timeout: seconds one test may hold up this process, the outer belt around the workers' own deadlines.
         keyword: as pytest's -k.
         debugger: show pytest's own output and stop in its debugger at a failure.
+        without: tags of tests that are left out, as if the suites had none of them: their points go to the others.
 
     Raises:
         CourseError: a suite cannot be collected, or holds no test.
@@ -177,7 +187,7 @@ def run(
     for suite in suites:
         if not suite.is_file():
             raise CourseError(f"{suite.parent.name}/{suite.name} is not there; every section has one.")
-    loop = _Loop(visits, points, planned)
+    loop = _Loop(visits, points, planned, without)
     arguments = [
         "-c", os.devnull, f"--rootdir={suites[0].parent}", "--noconftest", "--import-mode=importlib",
         "-p", "nnkit.grader.plugin",
@@ -207,6 +217,11 @@ def run(
         )
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise OurFault(f"pytest ended with {status!r} on {where}.")
+
+
+def left_out(*, gpu: bool) -> tuple[str, ...]:
+    """Tags of the tests that are not run."""
+    return () if gpu else (GPU,)
 
 
 @contextmanager

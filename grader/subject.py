@@ -10,6 +10,7 @@ from .seeds import Seeds
 from .student import Step, Student
 
 if TYPE_CHECKING:
+    from .kernels.gpu import DeviceKernel
     from .kernels.look import Look
     from .speed import Speed
     from .training import Training
@@ -35,6 +36,7 @@ class Subject:
         kernel: measures speed and memory of kernels.
         diagnose: names the known mistake that a test's transcript looks like, or "".
         training: has the code train in a worker of its own; hidden suites only.
+        gpu: measures kernels on a device; where a section has a part for one, and it was asked for.
     """
 
     slug: str
@@ -45,6 +47,22 @@ class Subject:
     kernel: Look | None = None
     diagnose: Diagnose = field(default=no_diagnosis)
     training: Training | None = None
+    gpu: DeviceKernel | None = None
+
+    @property
+    def told(self) -> list[str]:
+        """What was measured in the present test, to be told even where it passes."""
+        return [line for each in (self.kernel, self.gpu) if each is not None for line in each.told]
+
+    @property
+    def board(self) -> list[tuple[str, float, str]]:
+        """Entries for the course's board that the present test has made."""
+        return [entry for each in (self.kernel, self.gpu) if each is not None for entry in each.board]
+
+    @property
+    def log(self) -> list[str]:
+        """What is told of the present test whether it passes or fails."""
+        return self.gpu.log if self.gpu is not None else []
 
     def begin(self, suite: str, test: str) -> None:
         """Start a test: nothing of the one before is left."""
@@ -52,5 +70,6 @@ class Subject:
         self.student.begin_test(inside)
         if self.reference is not None:
             self.reference.begin_test(inside)
-        if self.kernel is not None:
-            self.kernel.begin()
+        for each in (self.kernel, self.gpu):
+            if each is not None:
+                each.begin()

@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import course, data, imports, sandbox
 from .course import Section
@@ -14,7 +14,7 @@ from .diagnosis import Diagnosis
 from .errors import OurFault
 from .kernels.kernel import Kernel
 from .mistakes import Mistake, catalogue
-from .processes import Client, Patience, Zygote
+from .processes import Client, FreshClient, Patience, Zygote
 from .remembering import Remembering
 from .remote import Budget, RemoteTransport
 from .seeds import Seeds
@@ -22,6 +22,9 @@ from .speed import Speed
 from .student import Files, LocalTransport, Student, Transport
 from .subject import Subject, no_diagnosis
 from .training import Training
+
+if TYPE_CHECKING:
+    from .kernels.gpu import DeviceKernel
 
 MEMORY = 4 << 30  # bytes of address space of one worker; torch alone maps 700 MB
 TEST_CPU = 5.0  # seconds a single question may take at least, of processor time
@@ -75,12 +78,16 @@ class Makers:
         seeds: of the course.
         client: where workers come from; None keeps everything in this process.
         diagnosing: whether failures are explained.
+        gpu: whether kernels are measured on this machine's device too.
     """
 
-    def __init__(self, section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True) -> None:
-        self.section, self.seeds = section, seeds
+    def __init__(
+        self, section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True, gpu: bool = False
+    ) -> None:
+        self.section, self.seeds, self._gpu = section, seeds, gpu
         self._client, self._diagnosing = client, diagnosing
         self._own_client: Client | None = None
+        self._device_clients: list[FreshClient] = []
         self._zygote: Zygote | None = None
         self._ceilings = sandbox.Ceilings(MEMORY, int(budget_for(section).cpu) + 2)
         self.digits: Callable[[], data.Digits] = data.find
@@ -110,8 +117,9 @@ class Makers:
         diagnose = self.diagnosis if self._diagnosing else no_diagnosis
         speed, kernel = Speed(lambda: self._sides(student)), Kernel(student, lambda: self._fresh_pair(files))
         return Subject(
-            self.section.slug, student, self.seeds, self._reference, speed, kernel, diagnose, self._training(student)
-        )
+            self.section.slug, student, self.seeds, self._reference, speed, kernel, diagnose, self._training(student),
+            self._on_device(student, files),
+        )  # fmt: skip
 
     def order_next(self) -> None:
         """Have the next subject's worker made while the present one is tested."""
@@ -124,8 +132,9 @@ class Makers:
             if name in self.__dict__:
                 with contextlib.suppress(OurFault):  # whatever is gone is let go of
                     self.__dict__.pop(name).close()
-        if self._own_client is not None:
-            self._own_client.close()
+        for client in (self._own_client, *self._device_clients):
+            if client is not None:
+                client.close()
         if self._zygote is not None:
             self._zygote.close()
 
@@ -157,6 +166,18 @@ class Makers:
         """A student's code and the reference's, each in a worker that nothing has run in yet."""
         mine = Student(self._worker(), files, self.section.may_change, observe=False)
         return mine, Student(self._our_worker(), self.reference_files, observe=False, ours=True)
+
+    def _on_device(self, student: Student, files: Files) -> DeviceKernel | None:
+        """Kernels on the device, each side's in a process of its own at the level gpu."""
+        if not self._gpu:
+            return None
+        from .kernels import cuda, gpu, tracks  # torch: only where a device is asked for
+
+        if self.section.number not in tracks.TRACKS:
+            return None
+        if not self._device_clients:
+            self._device_clients = gpu.clients()
+        return gpu.on_device(self.section.number, student, files.sources, cuda, self._device_clients)
 
     def _training(self, student: Student) -> Training:
         """Trainings of this student's code; a worker that is ended in one ends like any other of the submission's."""
@@ -198,9 +219,11 @@ class Makers:
 
 
 @contextlib.contextmanager
-def makers(section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True) -> Iterator[Makers]:
+def makers(
+    section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True, gpu: bool = False
+) -> Iterator[Makers]:
     """Makers that are closed at the end."""
-    made = Makers(section, seeds, client, diagnosing=diagnosing)
+    made = Makers(section, seeds, client, diagnosing=diagnosing, gpu=gpu)
     try:
         yield made
     finally:

@@ -9,17 +9,26 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from ..student import MissingName, Student
+from ..compare import Mismatch
+from ..errors import OurFault, TooSlow
+from ..processes import FreshClient
+from ..remote import RemoteTransport
+from ..student import Files, MissingName, Student, StudentError
 from . import tracks
+from .interpreted import BUDGET, CEILINGS
 from .kernel import Give, Kernel
 from .ladder import Standing
 from .race import ALL, Case, Defences
 from .sides import Side
-from .stage import DeviceSide, Stage, own_device
+from .stage import DeviceSide, Stage, files_of, our_files, own_device
+
+LEVEL = "gpu"
+SLOTS = (4000, 4001)  # users of the student's and of our process, where we are root: neither reaches the other's
 
 
 class DeviceKernel(Kernel):
@@ -138,6 +147,9 @@ class DeviceKernel(Kernel):
         finally:
             for side in sides:  # the memory goes once nobody has it open
                 side.close()
+            whole = self._student.transport
+            if isinstance(whole, RemoteTransport) and LEVEL not in whole.layers:
+                whole.layers = [*whole.layers, LEVEL]  # every result tells that it rests on the weaker level too
 
     def _peak_flops(self) -> float:
         assert self._stage is not None
@@ -145,3 +157,72 @@ class DeviceKernel(Kernel):
 
     def _machine(self) -> str:
         return str(self._device.name())
+
+
+def clients() -> list[FreshClient]:
+    """Where the student's and our processes on the device come from."""
+    return [FreshClient(["numpy", "torch"], slot) for slot in SLOTS]
+
+
+def on_device(
+    number: str, student: Student, sources: dict[str, bytes], device: ModuleType, places: list[FreshClient]
+) -> DeviceKernel:
+    """Make the fixture for a submission.
+
+    Args:
+        number: of the section.
+        student: the submission on the processor.
+        sources: its files.
+        device: the device's few calls.
+        places: as `clients` makes them.
+    """
+    stem = tracks.track(number).stem
+
+    def fresh() -> tuple[Student, Student]:
+        mine, ours = (RemoteTransport(place, CEILINGS, BUDGET) for place in places)
+        return (
+            Student(mine, files_of(sources, stem, number, device), observe=False),
+            Student(ours, our_files(number, device), observe=False, ours=True),
+        )
+
+    return DeviceKernel(number, student, fresh, device, present=f"{stem}.py" in sources)
+
+
+def examine(number: str, file: Path, device: ModuleType) -> list[str]:
+    """Measure a student's own kernels on this machine's device; return what to tell. It gives no points.
+
+    Args:
+        number: of the section.
+        file: the student's file for the processor; the one for a device lies beside it.
+        device: the device's few calls.
+    """
+    sources = {path.name: path.read_bytes() for path in file.parent.glob("*.py")}
+    places = clients()
+    with contextlib.ExitStack() as held:
+        for place in places:
+            held.enter_context(contextlib.closing(place))
+        beside = Student(RemoteTransport(places[0], CEILINGS, BUDGET), Files({}, file.stem, number, ()))
+        return _examined(on_device(number, beside, sources, device, places))
+
+
+def _examined(kernel: DeviceKernel) -> list[str]:
+    lines = []
+    for back, name in ((False, "forward"), (True, "backward")):
+        for kind in tracks.KINDS:
+            told = _told(lambda: kernel.right(kind, back=back))  # noqa: B023 - called at once
+            lines.append(f"gpu-time: {name}, {kind}: {told or 'right'}")
+        kernel.begin()
+        told = _told(lambda: kernel.climb_track(back=back, give=lambda _share: None))  # noqa: B023 - called at once
+        lines += [f"gpu-time: {line}" for line in (told or kernel.told[0]).splitlines() + kernel.log]
+    return lines
+
+
+def _told(action: Callable[[], object]) -> str:
+    """What went wrong in a student's code, or "". What is ours is told too: nothing is graded here."""
+    try:
+        action()
+    except (Mismatch, TooSlow, StudentError, OurFault) as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - an exception of the student's keeps its type
+        return f"{type(error).__name__}: {error}"
+    return ""

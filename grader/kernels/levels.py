@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ LEVELS = ("cpu-time", "memory", "triton-interpret", "triton-compile", "gpu-time"
 
 
 def missing() -> dict[str, str]:
-    """{level: why it cannot be had here, or ""}. Nothing is started or imported for it."""
+    """{level: why it cannot be had here, or ""}. Nothing is started for it, and nothing imported without a device."""
     elsewhere = "" if sys.platform == "linux" else "the clock and the memory of another process are read on Linux only"
     return {
         "cpu-time": elsewhere,
@@ -32,14 +33,22 @@ def _no_gpu() -> str:
         return "no CUDA device: no NVIDIA driver is loaded"
     if not any(Path("/dev").glob("nvidia[0-9]*")):
         return "no CUDA device: the driver sees none"
-    return "timing on a GPU is not part of this version (docs/kernels.md)"
+    if importlib.util.find_spec("torch") is None:
+        return "torch is not installed: pip install torch"
+    from . import cuda  # seconds; but now there is a device to be used
+
+    return cuda.missing()
 
 
-def needs(environment: Mapping[str, str] = os.environ) -> None:
+def needs(environment: Mapping[str, str] = os.environ, *, gpu: bool = True) -> None:
     """Hold that every level named in NNKIT_REQUIRE can be had: a machine that is meant to grade it must not skip it.
 
+    Args:
+        environment: variables of the environment.
+        gpu: whether the device is used.
+
     Raises:
-        AskedWrongly: one cannot, or there is none of that name.
+        AskedWrongly: one cannot, or is not asked for, or there is none of that name.
     """
     reasons = missing()
     for name in filter(None, environment.get(REQUIRE, "").replace(",", " ").split()):
@@ -47,6 +56,8 @@ def needs(environment: Mapping[str, str] = os.environ) -> None:
             raise AskedWrongly(f"{REQUIRE} names {name!r}; there are {', '.join(LEVELS)}.")
         if reasons[name]:
             raise AskedWrongly(f"{REQUIRE} asks for {name}, which cannot be had here: {reasons[name]}.")
+        if name == "gpu-time" and not gpu:
+            raise AskedWrongly(f"{REQUIRE} asks for {name}; give --gpu, or it would be skipped.")
 
 
 def told() -> list[str]:

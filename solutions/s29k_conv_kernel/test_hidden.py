@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gradescope_utils.autograder_utils.decorators import number, weight
+from gradescope_utils.autograder_utils.decorators import number, tags, weight
 
 from nnkit.grader.compare import (
     assert_close,
@@ -280,3 +280,37 @@ def test_leaderboard(student, kernel):
         student.LEADERBOARD is True, "29k conv2d_fast", lambda module, x, w, b: module.conv2d_fast(x, w, b),
         [case(kernel, 16, 32, 26, 64)], case(kernel, 4, 8, 16, 16), FORWARD,
     )  # fmt: skip
+
+
+@weight(6)
+@number("29k.H7")
+@tags("gpu")
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+def test_values_on_a_gpu(gpu, kind):
+    """conv_kernel_gpu: forward and backward are exact to rounding on a GPU, channels first and last"""
+    gpu.right(kind, back=False)
+    gpu.right(kind, back=True)
+
+
+@weight(8)
+@number("29k.H8")
+@tags("gpu")
+def test_speed_forward_on_a_gpu(gpu, set_score):
+    """How fast conv2d is on a GPU, against torch's own"""
+    gpu.climb_track(back=False, give=lambda share: set_score(8 * share))
+
+
+@weight(4)
+@number("29k.H8")
+@tags("gpu")
+def test_speed_backward_on_a_gpu(gpu, set_score):
+    """How fast conv2d_backward is on a GPU, against torch's own"""
+    gpu.climb_track(back=True, give=lambda share: set_score(4 * share))
+
+
+@weight(0)
+@number("29k.board")
+@tags("gpu")
+def test_leaderboard_on_a_gpu(student, gpu):
+    """Your place on the course's board for GPUs, if LEADERBOARD is True in your file; gives no points"""
+    gpu.enter_track(student.LEADERBOARD is True, "29k conv2d on a GPU")

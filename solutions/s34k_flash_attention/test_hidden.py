@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gradescope_utils.autograder_utils.decorators import number, weight
+from gradescope_utils.autograder_utils.decorators import number, tags, weight
 
 from nnkit.grader.compare import (
     assert_calm,
@@ -300,3 +300,37 @@ def test_leaderboard(student, kernel):
         case(kernel, 2, 128),
         TIMES,
     )
+
+
+@weight(6)
+@number("34k.H8")
+@tags("gpu")
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+def test_values_on_a_gpu(gpu, kind):
+    """flash_attention_gpu: forward and backward are exact to rounding on a GPU, causal or not, widths and lengths of all kinds"""
+    gpu.right(kind, back=False)
+    gpu.right(kind, back=True)
+
+
+@weight(8)
+@number("34k.H9")
+@tags("gpu")
+def test_speed_forward_on_a_gpu(gpu, set_score):
+    """How fast flash_attention is on a GPU, against torch's own"""
+    gpu.climb_track(back=False, give=lambda share: set_score(8 * share))
+
+
+@weight(4)
+@number("34k.H9")
+@tags("gpu")
+def test_speed_backward_on_a_gpu(gpu, set_score):
+    """How fast flash_attention_backward, with the forward pass before it, is on a GPU, against torch's own"""
+    gpu.climb_track(back=True, give=lambda share: set_score(4 * share))
+
+
+@weight(0)
+@number("34k.board")
+@tags("gpu")
+def test_leaderboard_on_a_gpu(student, gpu):
+    """Your place on the course's board for GPUs, if LEADERBOARD is True in your file; gives no points"""
+    gpu.enter_track(student.LEADERBOARD is True, "34k flash_attention on a GPU")

@@ -33,18 +33,6 @@ FUNCTIONS = {"29k": "conv2d", "34k": "flash_attention"}
 
 
 @pytest.fixture(scope="module")
-def pretend(tmp_path_factory):
-    """The stand-in, as the grader imports it."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("pretend", HERE / "pretend.py")
-    device = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(device)
-    device.FOLDER = str(tmp_path_factory.mktemp("device"))
-    return device
-
-
-@pytest.fixture(scope="module")
 def workers():
     zygote = Zygote(
         torch=True,
@@ -58,10 +46,10 @@ def workers():
 
 
 @pytest.fixture
-def kernel_of(workers, pretend, monkeypatch):
+def kernel_of(workers, device, monkeypatch):
     """Makes the fixture `gpu` for a text: `kernel_of("34k", HONEST + "...")`."""
     monkeypatch.setattr(
-        stages, "AVAILABLE", (*stages.AVAILABLE, "gc", "mmap", "os", "struct", "sys", "tempfile", "threading")
+        stages, "AVAILABLE", (*stages.AVAILABLE, "contextlib", "gc", "mmap", "os", "struct", "sys", "tempfile", "threading")
     )
     monkeypatch.setattr(tracks, "LAYERS", ((16, 12), (24, 7)))
     made = []
@@ -71,15 +59,15 @@ def kernel_of(workers, pretend, monkeypatch):
         return made[-1]
 
     def make(number, text=HONEST, **options):
-        theirs = files_of({f"{STEMS[number]}.py": text.encode()}, STEMS[number], number, pretend)
-        ours = our_files(number, pretend)
+        theirs = files_of({f"{STEMS[number]}.py": text.encode()}, STEMS[number], number, device)
+        ours = our_files(number, device)
         plain = Student(RemoteTransport(workers, Ceilings(8 << 30, 600), PLENTY), Files({}, "sub", number, ()))
-        return DeviceKernel(number, plain, lambda: (module(theirs), module(ours, ours=True)), pretend, **options)
+        return DeviceKernel(number, plain, lambda: (module(theirs), module(ours, ours=True)), device, **options)
 
     yield make
     for each in made:
         each.close()
-    assert {path.name for path in Path(pretend.FOLDER).iterdir()} <= {"time"}  # no memory of a device is kept
+    assert {path.name for path in Path(device.FOLDER).iterdir()} <= {"time"}  # no memory of a device is kept
 
 
 def wrapped(number, lines):
@@ -233,9 +221,9 @@ def test_slower_kernels_find_theirs(kernel_of, cost, rung, share):
     assert shares[-1] == share
 
 
-def test_what_costs_the_same_whatever_is_computed_is_taken_off(kernel_of, pretend, monkeypatch):
+def test_what_costs_the_same_whatever_is_computed_is_taken_off(kernel_of, device, monkeypatch):
     """Sending, waiting and copying away do not count: with ten times of that, twice as slow is twice as slow"""
-    monkeypatch.setattr(pretend, "WAIT", 1e-3)
+    monkeypatch.setattr(device, "WAIT", 1e-3)
     kernel = kernel_of("34k", f"{HONEST}\nCOST = 0.004\n")
     with pytest.raises(TooSlow, match=r"silver: at most 2\.5 times  <- you are here"):
         kernel.climb_track(back=False, give=lambda _share: None)

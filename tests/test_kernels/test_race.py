@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nnkit.grader import cores
 from nnkit.grader.compare import Mismatch
 from nnkit.grader.errors import OurFault, TooSlow
-from nnkit.grader.kernels import sides
+
 from nnkit.grader.kernels.kernel import ATTEMPTS, MOST_SECONDS
 from nnkit.grader.kernels.ladder import Standing, better, rungs, words, worse
 from nnkit.grader.kernels.race import ALL, FEWEST_ROUNDS, ROUNDS, Inconclusive, Race, check_answer, estimate
@@ -410,16 +411,16 @@ def test_sides_need_workers(student_in, toy):
 
 def test_two_comparisons_use_two_cores(monkeypatch):
     """As long as there are enough cores no two comparisons share one; when all are taken they do"""
-    monkeypatch.setattr(sides, "CLAIM", f"nnkit-test-{os.getpid()}")  # others on this machine may be at it
-    cores = sorted(os.sched_getaffinity(0))
+    monkeypatch.setattr(cores, "CLAIM", f"nnkit-test-{os.getpid()}")  # others on this machine may be at it
+    here = sorted(os.sched_getaffinity(0))
     with own_core() as first, own_core() as second:
-        assert first in cores
-        assert second in cores
-        assert first != second or len(cores) == 1
+        assert first in here
+        assert second in here
+        assert first != second or len(here) == 1
     with own_core() as again:
         assert again == first
         with own_core(), own_core() as shared:
-            assert shared in cores
+            assert shared in here
 
 
 def test_a_worker_is_pinned(race_of, toy):
