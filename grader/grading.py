@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import course, imports, session
+from .cores import on_one_core
 from .course import Section
 from .environment import ONE_THREAD
 from .errors import NnkitError, OurFault
@@ -354,7 +355,7 @@ class _Session:
         """Grade what the queue gives and return the exit code."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         try:
-            with makers(self._section, self._seeds, self._client, gpu=self._gpu) as made:
+            with on_one_core(), makers(self._section, self._seeds, self._client, gpu=self._gpu) as made:
                 list(made.mistakes)  # a catalogue that cannot be read is found before anybody is begun with
                 session.run(
                     [self._section.visible_suite, self._section.hidden_suite],
