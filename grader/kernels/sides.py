@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..cores import claimed_core
 from ..errors import OurFault
 from ..processes import Process
 from ..remote import RemoteTransport
@@ -21,7 +21,6 @@ from ..student import Student, StudentError
 from .look import Run
 
 STOP_SECONDS = 10.0  # for a process to be stopped; it takes microseconds unless the kernel is in trouble
-CLAIM = "nnkit-timing-core"  # name of the sockets that say which cores are in use
 STOPPED = {"T", "t", "Z", "X"}  # states of a thread that runs no more
 
 
@@ -158,16 +157,9 @@ def stopped(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def own_core() -> Iterator[int | None]:
+def own_core() -> Iterator[int]:
     """A core that no other comparison on this machine uses, as far as there are enough of them."""
     cores = sorted(os.sched_getaffinity(0))
-    with contextlib.ExitStack() as held:
-        for core in cores:
-            claim = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-            try:
-                claim.bind(f"\0{CLAIM}-{core}")  # a name that ends with the process
-            except OSError:
-                continue
-            yield core
-            return
-        yield cores[os.getpid() % len(cores)]  # all are taken: share one, processor time hardly minds
+    with claimed_core() as core:
+        # where all are taken, one is shared: processor time hardly minds
+        yield cores[os.getpid() % len(cores)] if core is None else core

@@ -11,7 +11,6 @@ import pytest
 from nnkit.grader import cores
 from nnkit.grader.compare import Mismatch
 from nnkit.grader.errors import OurFault, TooSlow
-
 from nnkit.grader.kernels.kernel import ATTEMPTS, MOST_SECONDS
 from nnkit.grader.kernels.ladder import Standing, better, rungs, words, worse
 from nnkit.grader.kernels.race import ALL, FEWEST_ROUNDS, ROUNDS, Inconclusive, Race, check_answer, estimate
