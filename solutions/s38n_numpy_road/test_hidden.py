@@ -14,6 +14,7 @@ SHAPES = [(256, 784), (256,), (128, 256), (128,), (10, 128), (10,)]
 # in 4 epochs, the subset's 10,000 reach 93.9 and 94.7 % in 4.
 FULL_DATA, SUBSET = (4, 10, 0.97, 0.90), (4, 8, 0.925, 0.80)
 TIMES = 4.0  # the reference's processor time; the layers are the student's own
+HOPELESS = 0.5  # who reads less after the first attempt is not trained longer
 
 
 def drawn(rng, n, sizes, dtype=np.float64):
@@ -128,7 +129,7 @@ def test_gradients_without_dropout(student, rng, sizes):
 
 @weight(5)
 @number("38n.H4")
-@pytest.mark.parametrize("sizes", [[5, 6, 4], [3, 7, 6, 5], [4, 4, 4, 4]])
+@pytest.mark.parametrize("sizes", [[5, 6, 4], [3, 7, 6, 5], [4, 6, 6, 5]])
 def test_gradients_with_dropout(student, rng, sizes):
     """Dropout acts on the output of each ReLU, and on what comes back through it; the logits have none"""
     X, y, layers = drawn(rng, 6, sizes)
@@ -243,8 +244,9 @@ def test_run_is_its_parts(student, rng):
         loss, layers = student.train_epoch(X, labels, layers, optimizer, 64, seed, epoch, 0.2)
         losses.append(loss)
 
-    # the pixels are rounded otherwise in float32, and Adam's first steps do not depend on how small a gradient is
-    assert_close([row["loss"] for row in history], losses, rtol=1e-2, name="the losses of the history")
+    # Pixels rounded otherwise change a step of Adam where a gradient is near 0: up to 3e-4 of a loss, seen in 24 runs. An
+    # optimizer made anew for every epoch changes the third loss by 6e-3 and more.
+    assert_close([row["loss"] for row in history], losses, rtol=2e-3, name="the losses of the history")
 
 
 @weight(3)
@@ -269,8 +271,9 @@ def test_run(student, rng):
     logits = np.maximum(np.maximum(X @ W1.T + b1, 0) @ W2.T + b2, 0) @ W3.T + b3
     right = (logits.argmax(1) == labels).mean()
     assert right > 0.9, f"after three epochs {right:.0%} of these easy images are read, normalised as asked"
-    assert_equal(student.run(*files, epochs=3, seed=1)["history"], first["history"], name="the history again")
-    assert student.run(*files, epochs=3, seed=2)["history"] != first["history"], "another seed gives the same history"
+    begin = first["history"][:1]
+    assert_equal(student.run(*files, epochs=1, seed=1)["history"], begin, name="the first epoch again")
+    assert student.run(*files, epochs=1, seed=2)["history"] != begin, "another seed gives the same history"
 
 
 @weight(12)
@@ -288,7 +291,7 @@ def test_real_digits(training, rng, set_score, tell):
             f"{accuracy:.2%} of the test digits after {epochs} epochs on {exam.digits.described}; {made.seconds:.1f} s of "
             f"processor time, the reference needs {training.seconds_an_epoch(exam):.1f} s for one epoch."
         )
-        if accuracy >= goal:
+        if accuracy >= goal or accuracy < HOPELESS:
             break
     share = min(max((accuracy - nothing) / (goal - nothing), 0.0), 1.0)
     set_score(12 * share)
