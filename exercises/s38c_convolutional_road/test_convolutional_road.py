@@ -42,7 +42,7 @@ def test_a_filter_by_hand(student):
 
 
 def test_cost(student):
-    """The second convolution has 18,496 parameters and takes 3,612,672 products, the first dense layer 401,408 of both, nearly"""
+    """The second convolution has 18,496 parameters and takes 3,612,672 products, the first dense layer 401,536 and 401,408"""
     assert_equal(student.cost()[1], {"parameters": 18_496, "products": 3_612_672}, name="the second convolution")
     assert_equal(student.cost()[2], {"parameters": 401_536, "products": 401_408}, name="the first dense layer")
 

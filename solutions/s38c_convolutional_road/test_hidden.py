@@ -25,7 +25,7 @@ SMALL = [((3,), 5, 6), ((2, 3), 5, 8), ((3, 2), 4, 7), ((2, 3, 4), 6, 11)]
 # Marks of the real run: epochs of the first and of a second attempt, accuracy for full marks and for none. Measured:
 # 60,000 images reach 98.69 to 98.86 % in 2 epochs (3 seeds), 99.05 to 99.15 % in 4; the subset's 10,000 reach 96.6 to
 # 97.5 % in 2 epochs (11 seeds) and 97.8 to 98.0 % in 6. The dense network of section 38 ends at 98.1 and 95.5 %.
-# The reference needs 26 s of processor time for an epoch of the full set, 4.5 s for one of the subset.
+# The reference needs 26 s of processor time for an epoch of the full set, 4.5 s for one of the subset, and 570 MB.
 FULL_DATA, SUBSET = (2, 4, 0.985, 0.95), (2, 6, 0.96, 0.88)
 # The reference's processor time that a training may take. Measured: a plain layout of memory takes 1.2 to 1.5 times as
 # long, convolutions put together by hand from windows and products 3.5 times.
@@ -44,10 +44,12 @@ def shapes_of(filters, units, side):
 
 def drawn(rng, filters, units, side):
     """Weights and biases of a network, in the order of shapes_of."""
-    return [
+    arrays = [
         rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]) if len(shape) > 1 else 4)
         for shape in shapes_of(filters, units, side)
     ]
+    arrays[-3] += 1  # few hidden units are off, so that what comes in shows in the logits
+    return arrays
 
 
 def loaded(module, model, arrays):
