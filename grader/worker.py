@@ -155,6 +155,7 @@ class Watch:
     def __exit__(self, *_error: object) -> None:
         self._catch.__exit__(None, None, None)
         self._errstate.__exit__(None, None, None)
+        del self._errstate  # it holds a method of this object, which holds copies of all arguments
 
     def _flag(self, kind: str, _bits: int) -> None:
         self._flags.add({"divide by zero": "divide", "overflow": "over", "underflow": "under"}.get(kind, "invalid"))

@@ -79,6 +79,24 @@ def test_preparation_is_not_timed(speed_of):
     assert ratio <= 10
 
 
+def test_the_references_worker_keeps_nothing(speed_of):
+    """It serves a whole class: what was prepared for one submission is gone when the next is measured"""
+    source = FAST + "class Step:\n    def take(self, x): return np.exp(x)\n"
+    speed, sides = speed_of(source)
+    object.__setattr__(sides[1].files, "sources", {"sub.py": source.encode()})
+    made = []
+
+    def prepare(module):
+        made.append(module.Step())
+        return made[-1]
+
+    for _ in range(3):
+        sides[0].begin_test(1)
+        speed.at_most(100, lambda module, step, x: step.take(x), inputs, prepare=prepare)
+
+    assert [step._number for step in made] == [1] * 6
+
+
 def test_timed_calls_are_not_watched(speed_of):
     """No record and no transcript: watching would be timed too"""
     speed, sides = speed_of(FAST)

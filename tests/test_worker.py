@@ -1,10 +1,12 @@
 """The worker's logic: what it does with questions, with student files, and with the process it lives in."""
 
+import gc
 import math
 import random
 import sys
 import types
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -355,3 +357,24 @@ def test_warming_up_leaves_nothing_behind():
     worker.warm_up()
 
     assert "warm_up_" not in sys.modules
+
+
+def test_what_a_call_was_given_is_not_kept():
+    """The copies of the arguments that a watched call is compared with are gone when it is answered"""
+    kept = []
+    asked = Asked("import numpy as np\ndef f(x): return 1\n")
+    before = worker.Watch.__init__
+
+    def watched(self, arguments, names):
+        kept.append(weakref.ref(self))
+        before(self, arguments, names)
+
+    gc.disable()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(worker.Watch, "__init__", watched)
+            asked.call("f", np.ones(3))
+    finally:
+        gc.enable()
+
+    assert [reference() for reference in kept] == [None]
