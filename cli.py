@@ -431,10 +431,10 @@ def _tell_levels(wanted: bool) -> None:
 
 
 def _tell_gpu_file(number: str, file: Path) -> None:
-    """Say what a student's own file for a GPU computes: under Triton's interpreter, and on a device where there is one."""
-    from .grader.kernels import interpreted, levels
+    """Say what a student's own file for a GPU does: under Triton's interpreter, compiled, and on a device."""
+    from .grader.kernels import aot, interpreted, levels
 
-    lines = interpreted.examine(file, interpreted.questions_of(number))
+    lines = [*interpreted.examine(file, interpreted.questions_of(number)), *aot.examine(file, number)]
     if interpreted.file_beside(file).is_file() and not levels.missing()["gpu-time"]:
         from .grader.kernels import cuda, gpu
 

@@ -23,7 +23,7 @@ from ..processes import FreshClient, Patience
 from ..remote import Budget, RemoteTransport
 from ..sandbox import Ceilings
 from ..student import Files, Student
-from . import aot
+from .levels import without_triton
 
 Words = NDArray[Any]
 
@@ -61,7 +61,7 @@ def examine(file: Path, questions: Callable[[np.random.Generator], Sequence[Ques
         NoIsolation: this machine lacks what the level needs.
     """
     path = file_beside(file)
-    if why := aot.missing() or ("" if path.is_file() else f"there is no {path.name} beside {file.name}"):
+    if why := without_triton() or ("" if path.is_file() else f"there is no {path.name} beside {file.name}"):
         return [f"triton-interpret: skipped ({why})"]
     lines = []
     with _student(path) as student:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import AskedWrongly
-from . import aot
 
 DRIVER = Path("/proc/driver/nvidia/version")
 REQUIRE = "NNKIT_REQUIRE"
@@ -22,10 +21,17 @@ def missing() -> dict[str, str]:
     return {
         "cpu-time": elsewhere,
         "memory": elsewhere,
-        "triton-interpret": aot.missing(),
-        "triton-compile": aot.missing(),
+        "triton-interpret": without_triton(),
+        "triton-compile": without_triton(),
         "gpu-time": _no_gpu(),
     }
+
+
+def without_triton() -> str:
+    """Why no kernel of Triton's can be looked at here, or ""."""
+    if importlib.util.find_spec("triton") is None:
+        return "triton is not installed: pip install triton (on Linux)"
+    return ""
 
 
 def _no_gpu() -> str:

@@ -50,6 +50,10 @@ class Question:
     images: tuple[int, ...] = ()  # the shape of the images
     scales: tuple[float, ...] = ()  # of the inputs; 1 by default
 
+    def is_last(self, shape: tuple[int, ...]) -> bool:
+        """Whether channels of an input of that shape lie next to each other."""
+        return self.last and shape in (self.shapes[0], self.images)
+
     def draw(self, rng: np.random.Generator, kind: str, ground: torch.device) -> tuple[Any, ...]:
         """Draw numbers on the device and round them to a kind; return this question and they."""
         generator = torch.Generator(ground).manual_seed(int(rng.integers(1 << 62)))
@@ -58,8 +62,7 @@ class Question:
             numbers = torch.randn(shape, generator=generator, device=ground)
             numbers *= self.scales[place] if self.scales else 1.0
             rounded = numbers.to(getattr(torch, kind))
-            last = self.last and shape in (self.shapes[0], self.images)
-            made.append(rounded.contiguous(memory_format=torch.channels_last) if last else rounded)
+            made.append(rounded.contiguous(memory_format=torch.channels_last) if self.is_last(shape) else rounded)
         return self, *made
 
 
@@ -159,6 +162,11 @@ def convolutions(*, back: bool) -> list[Question]:
     return [_conv_question(*size, back=back, last=last) for size in sizes for last in (False, True)]
 
 
+def lone_convolution(*, back: bool) -> Question:
+    """One image of such a layer: what is compiled when nothing is run."""
+    return _conv_question((1, 64, 56, 56), (64, 64, 3, 3), 1, 1, back=back, last=True)
+
+
 def timed_convolutions(peak: float, lasts: float, *, back: bool) -> list[Question]:
     """Layers like those of a residual network, channels last, with as many images as keep this device at work."""
     found = []
@@ -223,6 +231,11 @@ def attentions(*, back: bool) -> list[Question]:
     ]
 
 
+def lone_attention(*, back: bool) -> Question:
+    """One head of a long sequence: what is compiled when nothing is run."""
+    return _attention_question((1, 1), (1024, 1024), (64, 64), causal=False, back=back)
+
+
 def timed_attentions(peak: float, lasts: float, *, back: bool) -> list[Question]:
     """Long sequences, with as many heads as keep this device at work."""
     length = max(64, min(4096, 1 << int(math.log2(max(64.0, math.sqrt(peak * lasts / 256))))))
@@ -246,12 +259,13 @@ class Track:
     stem: str  # of the student's file
     values: Callable[..., list[Question]]
     timed: Callable[..., list[Question]]
+    alone: Callable[..., Question]
     ladder: Table
 
 
 TRACKS = {
-    "29k": Track("conv_kernel_gpu", convolutions, timed_convolutions, CONV_LADDER),
-    "34k": Track("flash_attention_gpu", attentions, timed_attentions, ATTENTION_LADDER),
+    "29k": Track("conv_kernel_gpu", convolutions, timed_convolutions, lone_convolution, CONV_LADDER),
+    "34k": Track("flash_attention_gpu", attentions, timed_attentions, lone_attention, ATTENTION_LADDER),
 }
 
 

@@ -1,4 +1,7 @@
-"""Section 29k on a GPU: convolution as an implicit matrix product in Triton: the windows are never stored."""
+"""Section 29k on a GPU: convolution as an implicit matrix product in Triton: the windows are never stored.
+
+Products of float32 are asked for as such ("ieee"): by default Triton rounds their factors to ten bits.
+"""
 
 import torch
 import triton
@@ -30,7 +33,7 @@ def forward_tile(
             c = start + channels
             x = tl.load(places + c[None, :] * xc, mask=inside[:, None] & (c[None, :] < C), other=0.0)
             weight = tl.load(weights + c[:, None] * F, mask=(filters[None, :] < F) & (c[:, None] < C), other=0.0)
-            sums = tl.dot(x, weight, sums)
+            sums = tl.dot(x, weight, sums, input_precision="ieee")
     sums += tl.load(Bias + filters, mask=filters < F, other=0.0).to(tl.float32)[None, :]
     place = (n.to(tl.int64) * yn + row * yh + column * yw)[:, None] + filters[None, :] * yc
     tl.store(Y + place, sums.to(Y.dtype.element_ty), mask=(pixel[:, None] < pixels) & (filters[None, :] < F))
@@ -63,7 +66,7 @@ def images_tile(
             o = start + some
             up = tl.load(places + o[None, :] * uc, mask=inside[:, None] & (o[None, :] < F), other=0.0)
             weight = tl.load(weights + o[:, None] * C, mask=(channels[None, :] < C) & (o[:, None] < F), other=0.0)
-            sums = tl.dot(up, weight, sums)
+            sums = tl.dot(up, weight, sums, input_precision="ieee")
     place = (n.to(tl.int64) * xn + row * xh + column * xw)[:, None] + channels[None, :] * xc
     tl.store(dX + place, sums.to(dX.dtype.element_ty), mask=(pixel[:, None] < pixels) & (channels[None, :] < C))
 
@@ -88,7 +91,7 @@ def filters_tile(
         up = tl.load(Up + place, mask=(filters[:, None] < F) & (pixel[None, :] < pixels), other=0.0)
         place = (n.to(tl.int64) * xn + h * xh + w * xw)[:, None] + channels[None, :] * xc
         x = tl.load(X + place, mask=inside[:, None] & (channels[None, :] < C), other=0.0)
-        sums = tl.dot(up, x, sums)
+        sums = tl.dot(up, x, sums, input_precision="ieee")
     place = (filters[:, None] * C + channels[None, :]) * (KH * KW) + offset
     tl.atomic_add(dW + place, sums, mask=(filters[:, None] < F) & (channels[None, :] < C))
 

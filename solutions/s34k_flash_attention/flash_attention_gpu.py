@@ -1,4 +1,7 @@
-"""Section 34k on a GPU: attention tile by tile in Triton, forward and backward."""
+"""Section 34k on a GPU: attention tile by tile in Triton, forward and backward.
+
+Products of float32 are asked for as such ("ieee"): by default Triton rounds their factors to ten bits.
+"""
 
 import math
 
@@ -33,7 +36,7 @@ def forward_tile(
         k = tl.load(
             K + head * S * D + place[None, :] * D + d[:, None], mask=(place[None, :] < S) & (d[:, None] < D), other=0.0
         )
-        scores = tl.dot(q, k) * scale
+        scores = tl.dot(q, k, input_precision="ieee") * scale
         seen = place[None, :] < S
         if CAUSAL:
             seen = seen & (place[None, :] <= rows[:, None] + S - L)
@@ -49,7 +52,7 @@ def forward_tile(
             other=0.0,
         )
         sums = sums * shrink[:, None]
-        sums = tl.dot(weights.to(v.dtype), v, sums)
+        sums = tl.dot(weights.to(v.dtype), v, sums, input_precision="ieee")
         top = higher
     out = sums / total[:, None]
     tl.store(
@@ -109,11 +112,13 @@ def backward_keys(
         if CAUSAL:
             seen = seen & (place[:, None] <= rows[None, :] + S - L)
         weights = tl.where(
-            seen, tl.math.exp2(tl.dot(k, tl.trans(q)) * (scale * 1.4426950408889634) - lse[None, :]), 0.0
+            seen,
+            tl.math.exp2(tl.dot(k, tl.trans(q), input_precision="ieee") * (scale * 1.4426950408889634) - lse[None, :]),
+            0.0,
         )
-        values = tl.dot(weights.to(up.dtype), up, values)
-        slopes = weights * (tl.dot(v, tl.trans(up)) - pull[None, :])
-        keys = tl.dot(slopes.to(q.dtype), q, keys)
+        values = tl.dot(weights.to(up.dtype), up, values, input_precision="ieee")
+        slopes = weights * (tl.dot(v, tl.trans(up), input_precision="ieee") - pull[None, :])
+        keys = tl.dot(slopes.to(q.dtype), q, keys, input_precision="ieee")
     tl.store(
         dK + head * S * D + place[:, None] * D + d[None, :],
         (keys * scale).to(dK.dtype.element_ty),
@@ -162,10 +167,12 @@ def backward_queries(
         if CAUSAL:
             seen = seen & (place[None, :] <= rows[:, None] + S - L)
         weights = tl.where(
-            seen, tl.math.exp2(tl.dot(q, tl.trans(k)) * (scale * 1.4426950408889634) - lse[:, None]), 0.0
+            seen,
+            tl.math.exp2(tl.dot(q, tl.trans(k), input_precision="ieee") * (scale * 1.4426950408889634) - lse[:, None]),
+            0.0,
         )
-        slopes = weights * (tl.dot(up, tl.trans(v)) - pull[:, None])
-        sums = tl.dot(slopes.to(k.dtype), k, sums)
+        slopes = weights * (tl.dot(up, tl.trans(v), input_precision="ieee") - pull[:, None])
+        sums = tl.dot(slopes.to(k.dtype), k, sums, input_precision="ieee")
     tl.store(
         dQ + head * L * D + rows[:, None] * D + d[None, :],
         (sums * scale).to(dQ.dtype.element_ty),

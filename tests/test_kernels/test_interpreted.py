@@ -5,9 +5,9 @@ import pytest
 
 from nnkit.grader import course
 from nnkit.grader.errors import AskedWrongly, NoIsolation
-from nnkit.grader.kernels import aot, interpreted
+from nnkit.grader.kernels import aot, interpreted, levels
 
-needs_triton = pytest.mark.skipif(bool(aot.missing()), reason=aot.missing())
+needs_triton = pytest.mark.skipif(bool(levels.without_triton()), reason=levels.without_triton())
 
 
 def handed_in(folder, number, change=lambda text: text):
@@ -39,10 +39,10 @@ def test_right_and_wrong_files_are_told_apart(tmp_path, number, name):
 
 def test_without_a_file_it_is_skipped_with_the_reason(tmp_path, monkeypatch):
     """The file for a GPU is optional, and so is triton"""
-    monkeypatch.setattr(aot, "missing", lambda: "")
+    monkeypatch.setattr(interpreted, "without_triton", lambda: "")
     lines = interpreted.examine(tmp_path / "relu.py", interpreted.attentions)
     assert lines == ["triton-interpret: skipped (there is no relu_gpu.py beside relu.py)"]
-    monkeypatch.setattr(aot, "missing", lambda: "no triton")
+    monkeypatch.setattr(interpreted, "without_triton", lambda: "no triton")
     assert interpreted.examine(tmp_path / "relu.py", interpreted.attentions) == [
         "triton-interpret: skipped (no triton)"
     ]
@@ -67,3 +67,51 @@ def test_other_sections_have_no_part_for_a_gpu():
     """Asked for, that is told"""
     with pytest.raises(AskedWrongly, match="Section 13 has no part for a GPU; 29k and 34k have one"):
         interpreted.questions_of("13")
+
+
+@needs_triton
+@pytest.mark.benchmark  # a compiler for two kinds of GPU: a minute
+@pytest.mark.parametrize(
+    ("number", "kernels"),
+    [
+        ("29k", {"forward_tile", "images_tile", "filters_tile"}),
+        ("34k", {"forward_tile", "row_sums", "backward_keys", "backward_queries"}),
+    ],
+)
+def test_a_students_kernels_are_compiled(tmp_path, number, kernels):
+    """Every kernel that is launched, for two kinds of GPU: registers, spills, shared memory, tensor cores"""
+    try:
+        lines = aot.examine(handed_in(tmp_path, number), number)
+    except NoIsolation as lacking:
+        pytest.skip(str(lacking))
+    for name in kernels:
+        for capability in aot.CAPABILITIES:
+            (line,) = (each for each in lines if f" {name}, sm_{capability}: " in each)
+            assert "nothing spilled" in line
+            assert name == "row_sums" or " 0 tensor-core" not in line
+
+
+@needs_triton
+@pytest.mark.benchmark
+def test_what_does_not_compile_is_told(tmp_path):
+    """A wrong name in a kernel, and no kernel at all: a line each"""
+    file = handed_in(tmp_path, "29k", lambda text: text.replace("tl.program_id(0) * ROWS", "nobody * ROWS"))
+    try:
+        lines = aot.examine(file, "29k")
+    except NoIsolation as lacking:
+        pytest.skip(str(lacking))
+    assert all("nobody is not defined" in line for line in lines)
+    (tmp_path / "conv_kernel_gpu.py").write_text(
+        "import triton\ndef conv2d(*given): return given[0]\nconv2d_backward = conv2d\n"
+    )
+    assert all("no kernel of Triton's is launched" in line for line in aot.examine(file, "29k"))
+
+
+def test_compiling_is_skipped_with_the_reason(tmp_path, monkeypatch):
+    """Without a file, or without triton"""
+    monkeypatch.setattr(aot, "without_triton", lambda: "")
+    assert aot.examine(tmp_path / "relu.py", "29k") == [
+        "triton-compile: skipped (there is no relu_gpu.py beside relu.py)"
+    ]
+    monkeypatch.setattr(aot, "without_triton", lambda: "no triton")
+    assert aot.examine(tmp_path / "relu.py", "29k") == ["triton-compile: skipped (no triton)"]

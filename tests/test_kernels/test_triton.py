@@ -9,7 +9,7 @@ from nnkit.grader import course
 from nnkit.grader.errors import AskedWrongly
 from nnkit.grader.kernels import aot, levels
 
-needs_triton = pytest.mark.skipif(bool(aot.missing()), reason=aot.missing())
+needs_triton = pytest.mark.skipif(bool(levels.without_triton()), reason=levels.without_triton())
 
 
 def load(number, monkeypatch, *, interpreted):
@@ -159,7 +159,7 @@ def test_without_triton_there_is_a_clear_word(monkeypatch):
     """Nothing fails in a traceback where triton is not installed"""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-    assert "pip install triton" in aot.missing()
+    assert "pip install triton" in levels.without_triton()
     with pytest.raises(AskedWrongly, match="Nothing can be compiled here: triton is not installed"):
         aot.compiled(None, {}, {}, 90, warps=4, stages=2)
 
