@@ -4,6 +4,7 @@ Workers are forked without isolation, so that they reach the stand-in's files; o
 """
 
 import contextlib
+import inspect
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from nnkit.grader.student import Files, MissingName, Student, StudentError
 
 torch = pytest.importorskip("torch")
 
+from nnkit.grader.kernels import cuda, tracks  # noqa: E402 - they need torch
 from nnkit.grader.kernels import stage as stages  # noqa: E402 - they need torch
-from nnkit.grader.kernels import tracks  # noqa: E402
 from nnkit.grader.kernels.gpu import DeviceKernel  # noqa: E402
 from nnkit.grader.kernels.stage import Stage, files_of, our_files, own_device  # noqa: E402
 
@@ -49,7 +50,9 @@ def workers():
 def kernel_of(workers, device, monkeypatch):
     """Makes the fixture `gpu` for a text: `kernel_of("34k", HONEST + "...")`."""
     monkeypatch.setattr(
-        stages, "AVAILABLE", (*stages.AVAILABLE, "contextlib", "gc", "mmap", "os", "struct", "sys", "tempfile", "threading")
+        stages,
+        "AVAILABLE",
+        (*stages.AVAILABLE, "contextlib", "gc", "mmap", "os", "struct", "sys", "tempfile", "threading"),
     )
     monkeypatch.setattr(tracks, "LAYERS", ((16, 12), (24, 7)))
     made = []
@@ -331,3 +334,18 @@ def test_the_timed_sizes_keep_a_fast_device_at_work():
         for back in (False, True):
             for question in track.timed(5e14, 2e-3, back=back):
                 assert 1 <= question.flops / (tracks.HONEST * 5e14 * 2e-3) < 2
+
+
+def test_the_stand_in_has_what_the_real_device_has(device):
+    """Every function and number of cuda.py by name and parameters, so that what is tried here is what is called there"""
+    public = {name: value for name, value in vars(cuda).items() if not name.startswith("_") and name != "annotations"}
+    asked = {
+        name for name, value in public.items() if getattr(value, "__module__", "") == cuda.__name__ or name.isupper()
+    }
+    assert {"allocate", "opened", "release", "synchronize", "clock", "facts", "begin", "missing", "name"} <= asked
+    for name in asked - {"SECONDS", "WITHOUT_WAITING", "FACTS"}:  # how cuda.py does it, not what is asked of it
+        mine, real = getattr(device, name), getattr(cuda, name)
+        if callable(real):
+            assert list(inspect.signature(mine).parameters) == list(inspect.signature(real).parameters)
+        else:
+            assert type(mine) is type(real)
