@@ -45,3 +45,16 @@ def test_what_is_required_must_be_there(nnkit, monkeypatch, tmp_path):
 
         assert code == 2
         assert "NNKIT_REQUIRE asks for gpu-time, which cannot be had here" in printed.err
+
+
+def test_what_is_required_must_be_asked_for(nnkit, monkeypatch):
+    """With a device there, and required, leaving out --gpu would skip it in silence: refused. With --gpu all is well"""
+    monkeypatch.setattr(levels, "missing", lambda: dict.fromkeys(levels.LEVELS, ""))
+    monkeypatch.setenv("NNKIT_REQUIRE", "cpu-time, gpu-time")
+    code, printed = nnkit("check", "13")
+
+    assert code == 2
+    assert "NNKIT_REQUIRE asks for gpu-time; give --gpu, or it would be skipped." in printed.err
+    assert nnkit("check", "13", "--gpu")[0] == 1
+    monkeypatch.setenv("NNKIT_REQUIRE", "cpu-time")
+    assert nnkit("check", "13")[0] == 1
