@@ -209,11 +209,10 @@ class _Grading:
         sys.stdout.flush()
         sys.stderr.flush()
         gc.collect()
-        gc.freeze()
+        gc.freeze()  # for good: collecting writes to what it looks at, and would make a copy of each page that is shared
         parent = os.getpid()
         pid = os.fork()
         if pid:
-            gc.unfreeze()
             return pid
         code = 1
         try:
@@ -228,9 +227,10 @@ class _Grading:
                 if other is not seat:
                     os.close(other.writing)
                     other.client.forget()
-            code = _Session(
-                self.section, self.seeds, self._submissions, seat.client, take, seat.writing, gpu=self._gpu
-            ).run()  # fmt: skip
+            with session.unheard():
+                code = _Session(
+                    self.section, self.seeds, self._submissions, seat.client, take, seat.writing, gpu=self._gpu
+                ).run()
         except BaseException as error:  # noqa: BLE001  whatever it is, the parent is told and does it again
             seat.tell(broken=str(error) if isinstance(error, NnkitError) else f"{type(error).__name__}: {error}")
         finally:

@@ -282,7 +282,8 @@ class Student:
         made. Afterwards `observed` tells what happened in any of them.
 
         Args:
-            calls: each `partial(student.relu, x)`, `partial(optimizer.step, params, grads)`.
+            calls: each `partial(student.relu, x)`, `partial(optimizer.step, params, grads)`, or
+                `partial(setattr, optimizer, "lr", 0.1)`, `partial(len, network)`.
             catch: return what a call raises in place of its value.
         """
         __tracebackhide__ = True
@@ -308,6 +309,13 @@ class Student:
             finally:
                 self._observed = seen = seen.and_then(self._observed)
         return values
+
+    def newest(self, made: Callee) -> Handle:
+        """Stand for the object that was made last, by `made`: for calls together, where it is not there yet.
+
+        `[partial(student.Adam), partial(student.newest(student.Adam).step, params, grads)]`
+        """
+        return Handle(self, worker.NEWEST, made._name)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -660,9 +668,14 @@ class Callee:
 
 def _call_of(call: partial[Any]) -> tuple[list[Any], str]:
     """The question that a call is, and the name of what is called."""
-    if type(call) is not partial or type(call.func) is not Callee:
-        raise OurFault("A test makes calls together that are no partial(student.function, ...).")
-    return call.func._question(call.args, call.keywords), call.func._name
+    function, first = (call.func, call.args[:1]) if type(call) is partial else (None, ())
+    if type(function) is Handle:
+        function = Callee(function._student, function._type_name, ["handle", function])
+    if type(function) is Callee:
+        return function._question(call.args, call.keywords), function._name
+    if function in (setattr, len) and first and type(first[0]) is Handle:
+        return ["set" if function is setattr else "len", *call.args], first[0]._type_name
+    raise OurFault("A test makes calls together that are no partial(student.function, ...).")
 
 
 class Handle:
@@ -680,7 +693,8 @@ class Handle:
             raise AttributeError(name)
         full = f"{self._type_name}.{name}"
         known = self._student._methods
-        if (self._number, name) not in known and not self._student._is_method(self._type_name, name):
+        is_method = self._number == worker.NEWEST or self._student._is_method(self._type_name, name)
+        if (self._number, name) not in known and not is_method:
             answer = self._student._ask(["get", self, name], full, _is_attribute)
             if len(answer) == 2:
                 return answer[1]

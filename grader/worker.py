@@ -32,6 +32,7 @@ TEXT_LIMIT = 2000
 FRAMES_LIMIT = 12
 MERSENNE_TWISTER = 625 * 4  # bytes: 624 words and the place of the next
 LOOKED_INTO = 10_000  # entries of a result that are searched for arrays
+NEWEST = 0  # number of the object that was handed over last
 WAITING = 64 << 10  # bytes of answers that wait while further questions are there
 
 Answer = list[codec.Buffer]
@@ -334,6 +335,7 @@ class Worker:
     def _take_over(self, tag: int, fields: list[Any]) -> object:
         number = fields[0]
         if tag == codec.HANDLE:
+            number = self._next if number == NEWEST else number
             if number not in self._handles:
                 raise LookupError(f"there is no object of number {number}")
             return self._handles[number]

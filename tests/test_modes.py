@@ -907,6 +907,9 @@ class Sum:
     def add(self, x):
         self.all += x
         return self.all
+    def __call__(self, x): return self.all * x
+    def __len__(self): return self.all
+    def __mul__(self, x): return Sum()
 """
 
 
@@ -971,6 +974,26 @@ def test_what_is_observed_of_calls_together(student_in):
     assert "invalid" in before.flags
     assert not calm.flags
     assert "invalid" in seen.flags
+
+
+def test_the_newest_object_in_calls_together(student_in):
+    """It stands for what the last maker made, which may be asked, set, measured and called before it is there"""
+
+    def made(student):
+        newest = student.newest(student.Sum)
+        make = partial(student.Sum)
+        return student.together(
+            [
+                *(make, partial(newest.add, 1), partial(newest.add, 2)),
+                *(make, partial(newest.add, 5), partial(setattr, newest, "all", 10), partial(newest.add, 5)),
+                *(partial(newest, 3), partial(len, newest), partial(student.double, newest)),
+            ]
+        )
+
+    ((values, _),) = agree(student_in, TOGETHER, [made])
+
+    handle = ("handle", "Sum")
+    assert values[1][1] == [handle, told(1), told(3), handle, told(5), told(None), told(15), told(45), told(15), handle]
 
 
 @pytest.mark.parametrize("mode", MODES)

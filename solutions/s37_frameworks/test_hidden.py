@@ -81,12 +81,15 @@ def test_loss_and_gradients(student, reference, rng, function, n, sizes):
 def test_network_of_the_given_weights(student, rng, sizes):
     """build_torch has a ReLU between layers and none at the end, torch's names, and logits as by hand"""
     X, _, layers = drawn(rng, 6, sizes)
-    net = student.build_torch(layers)
+    net = student.newest(student.build_torch)
 
+    _, logits, state, modules = student.together(
+        [partial(student.build_torch, layers), partial(net, tensor(X)), partial(net.state_dict), partial(len, net)]
+    )
     # sums of at most 8 terms of size 10: an atol of 1e-12 leaves room for any order of adding
-    assert_close(net(tensor(X)), preactivations(X, layers)[-1], rtol=1e-9, atol=1e-12, name="what the network gives")
-    assert_equal(net.state_dict(), state_of(layers), name="its state dict")
-    assert len(net) == 2 * len(layers) - 1, f"{len(layers)} layers need {2 * len(layers) - 1} modules, not {len(net)}"
+    assert_close(logits, preactivations(X, layers)[-1], rtol=1e-9, atol=1e-12, name="what the network gives")
+    assert_equal(state, state_of(layers), name="its state dict")
+    assert modules == 2 * len(layers) - 1, f"{len(layers)} layers need {2 * len(layers) - 1} modules, not {modules}"
 
 
 @weight(2.5)
@@ -97,12 +100,18 @@ def test_state_dict_moves_weights(student, rng, sizes):
     X, _, layers = drawn(rng, 6, sizes)
     _, _, others = drawn(rng, 6, sizes)
 
-    state = student.to_state_dict(layers)
+    net = student.newest(student.build_torch)
+    state, _, _, logits = student.together(
+        [
+            partial(student.to_state_dict, layers),
+            partial(student.build_torch, others),
+            partial(net.load_state_dict, state_of(layers)),  # which `state` is held to be
+            partial(net, tensor(X)),
+        ]
+    )
     assert_leaves_inputs_alone(student.observed)
     assert_equal(state, state_of(layers))
-    net = student.build_torch(others)
-    net.load_state_dict(state)
-    assert_close(net(tensor(X)), preactivations(X, layers)[-1], rtol=1e-9, atol=1e-12)
+    assert_close(logits, preactivations(X, layers)[-1], rtol=1e-9, atol=1e-12)
     assert all(is_tensor(value) for value in state.values()), "the values of a state dict must be tensors"
 
 
@@ -157,18 +166,24 @@ def test_keys_are_sorted_by_number(student, rng, order):
 def test_parameters_keep_their_dtype(student, rng, dtype):
     """float64 layers give float64 parameters and tensors, float32 layers float32, and back again"""
     _, _, layers = drawn(rng, 3, [4, 5, 2], dtype)
-    net = student.build_torch(layers)
+    state, back, _, parameters = student.together(
+        [
+            partial(student.to_state_dict, layers),
+            partial(student.from_state_dict, state_of(layers)),
+            partial(student.build_torch, layers),
+            # the parameters themselves, not what they hold
+            partial(student.newest(student.build_torch).state_dict, keep_vars=True),
+        ]
+    )
 
-    parameters = [*net.parameters()]
     assert len(parameters) == 4, f"two layers have 4 parameters, this network has {len(parameters)}"
-    for parameter in parameters:
-        assert_dtype(parameter, dtype, name="a parameter")
+    for key, parameter in parameters.items():
+        assert_dtype(parameter, dtype, name=key)
         assert getattr(parameter, "requires_grad", False), "the parameters must be trainable: requires_grad is False"
-    state = student.to_state_dict(layers)
     assert_equal(state, state_of(layers))
     for key, value in state.items():
         assert_dtype(value, dtype, name=key)
-    for W, b in student.from_state_dict(state_of(layers)):
+    for W, b in back:
         assert_dtype(W, dtype, name="a W from a state dict")
         assert_dtype(b, dtype, name="a b from a state dict")
 
