@@ -25,6 +25,7 @@ SHIPPED_LIMIT = 200_000  # bytes of one transcript; what is larger is not worth 
 Known = dict[str, list[tuple[str, int, list[Step]]]]
 
 
+@session.unheard()
 def wrong_outputs(section: Section) -> Known:
     """Run the visible suite on every mistake and keep, for every test it fails, the transcript.
 

@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO, cast
@@ -94,6 +94,11 @@ class _Loop:
         """A suite that cannot be collected is our fault, and is told."""
         if report.failed:
             self.problems.append(str(report.longrepr)[-2000:])
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        """Keep what broke pytest itself, which would print it."""
+        self.raised = excinfo.value
+        return True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
@@ -217,6 +222,13 @@ def run(
         )
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise OurFault(f"pytest ended with {status!r} on {where}.")
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Where references and mistakes run in this very process: what they print, on either stream, is of no interest."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
+        yield
 
 
 def left_out(*, gpu: bool) -> tuple[str, ...]:

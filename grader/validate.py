@@ -159,6 +159,7 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
+@session.unheard()
 def prove(task: Task) -> Proof:
     """Prove one section in one mode."""
     section = course.section(task.section)
@@ -183,9 +184,7 @@ def prove(task: Task) -> Proof:
                     for suite in {"visible", "hidden"} - {test.suite for test in tests}:
                         findings.append(Finding("course", f"{suite} suite", ok=False, detail="there is no test in it"))
 
-                with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
-                    # What mutants print in this very process is of no interest.
-                    session.run(suites, prover.visits(), points=section.points, planned=keep, timeout=TEST_TIMEOUT)
+                session.run(suites, prover.visits(), points=section.points, planned=keep, timeout=TEST_TIMEOUT)
                 reference_seconds = prover.reference_seconds
                 if task.mode == "local":
                     findings += [Finding("texts", name, not why, why) for name, why in inspection.inspect(section)]

@@ -214,6 +214,13 @@ class SmallCourse:
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path.name}"
         path.write_text(text.replace(old, new), encoding="utf-8")
 
+    def make_loud(self) -> None:
+        """Let the reference, and a mistake while its catalogue is read and when it is called, print on both streams."""
+        loud = ["import collections", 'print("heard")', 'print("heard", file=collections._sys.stderr)']
+        for path, line in ((self.reference, "    return 2.0 * x"), (self.mistakes, "    return 3.0 * x")):
+            self.replace(path, line, "\n".join([*(f"    {each}" for each in loud), line]))
+        self.append(self.mistakes, "\n".join(["", "", *loud, ""]))
+
     def append(self, path: Path, text: str) -> None:
         """Add lines to a file."""
         path.write_text(path.read_text("utf-8") + text, encoding="utf-8")

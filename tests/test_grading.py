@@ -89,6 +89,20 @@ def spoil(small_course, text: str) -> None:
     )
 
 
+def test_what_mistakes_and_the_reference_print_nobody_hears(small_course, three, capfd):
+    """Not while expected values are made, nor while a failure is compared with the catalogue: --json is one document"""
+    small_course.make_loud()
+    small_course.replace(
+        small_course.hidden, "def test_double(student, rng, shape):", "def test_double(student, rng, shape, reference):"
+    )
+    small_course.replace(small_course.hidden, "student.double(x), x + x,", "student.double(x), reference.double(x),")
+
+    found = grading.grade(plain.read(three, course.sections()).submissions, course.sections(), SEEDS, jobs=1)
+
+    assert "You tripled." in {test.diagnosis for result in found for test in result.tests}
+    assert capfd.readouterr() == ("", "")
+
+
 # Every state
 
 

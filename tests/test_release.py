@@ -41,6 +41,17 @@ def test_no_code_is_shipped(shipped):
         assert text not in raw
 
 
+def test_what_mistakes_print_nobody_hears(small_course, capfd):
+    """Neither while it is made nor while it is compared, on either stream"""
+    small_course.make_loud()
+    section = course.section("13")
+
+    release.write_wrong_outputs(section)
+
+    assert release.is_fresh(section)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_making_it_again_makes_the_same(shipped):
     """The file depends on nothing but the section"""
     before = shipped.wrong_outputs.read_bytes()

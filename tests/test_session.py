@@ -215,6 +215,19 @@ def test_what_a_visit_raises_comes_out_as_it_is(suites, error, where, capsys):
         assert notes.events[-1] == ("done", [])
 
 
+def test_what_breaks_pytest_itself_comes_out_as_it_is(suites, monkeypatch, capfd):
+    """It is raised, and not only printed where nobody may be listening"""
+
+    def broken(*_arguments):
+        raise KeyError("planned")
+
+    monkeypatch.setattr(session.plugin, "planned", broken)
+
+    with pytest.raises(KeyError, match="planned"):
+        session.run(suites, [], points=10.0)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_ctrl_c_while_the_student_s_code_runs(suites):
     """A person's Ctrl-C ends the session, whatever the student's code would do with it"""
     source = "def twice(x):\n    try:\n        pressed()\n    except BaseException:\n        return 2 * x\n    return 2 * x\n"

@@ -48,6 +48,15 @@ def test_a_section_in_order_is_green(prove_it, task):
     assert prove_it(task) == {}
 
 
+@pytest.mark.parametrize("task", [LOCAL, GRADED], ids=["local", "graded"])
+def test_what_mistakes_and_the_reference_print_nobody_hears(small_course, prove_it, capfd, task):
+    """Neither stream gets a word of it, so that the terminal shows the proof and --json is one document"""
+    small_course.make_loud()
+
+    assert prove_it(task) == {}
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_was_proved_is_counted(small_course):
     """Reference, stub, mistakes, generic mutants and texts, with the number of tests and the time"""
     release.write_wrong_outputs(course.section("13"))
