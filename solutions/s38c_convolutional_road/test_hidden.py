@@ -30,6 +30,7 @@ FULL_DATA, SUBSET = (2, 4, 0.985, 0.95), (2, 6, 0.96, 0.88)
 # The reference's processor time that a training may take. Measured: a plain layout of memory takes 1.2 to 1.5 times as
 # long, convolutions put together by hand from windows and products 3.5 times.
 TIMES = 5.0
+HOPELESS = 0.5  # who reads less after the first attempt is not trained longer
 
 
 def shapes_of(filters, units, side):
@@ -434,7 +435,7 @@ def test_real_digits(training, rng, set_score, tell):
             f"{accuracy:.2%} of the test digits after {epochs} epochs on {exam.digits.described}; {made.seconds:.1f} s of "
             f"processor time, the reference needs {training.seconds_an_epoch(exam):.1f} s for one epoch."
         )
-        if accuracy >= goal:
+        if accuracy >= goal or accuracy < HOPELESS:
             break
     share = min(max((accuracy - nothing) / (goal - nothing), 0.0), 1.0)
     set_score(12 * share)

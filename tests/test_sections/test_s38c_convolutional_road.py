@@ -1,6 +1,7 @@
 """Section 38c's reference against functional torch, scipy and its own lesson; its marks on real digits."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_other_solutions(style):
 
 @pytest.mark.slow
 def test_weights_that_are_brought_along_are_worth_nothing():
-    """A run that learns the names of the digits wrongly scores nothing, and the sentence says how many are read"""
+    """A run that learns the names of the digits wrongly scores nothing, is told how many are read, and does not train longer"""
     code = PATH.read_bytes() + (
         b"\n\n_right = run\n\n\ndef run(train_images, train_labels, epochs=2, **options):\n"
         b"    labels = np.roll(read_idx(train_labels), 1)\n"
@@ -136,6 +137,7 @@ def test_weights_that_are_brought_along_are_worth_nothing():
 
     assert (outcome.status, outcome.score) == ("failed", 0.0)
     assert "of the test digits are read" in outcome.message
+    assert re.findall(r"after (\d+) epochs", outcome.message) == ["2"]
 
 
 @pytest.mark.full_data
