@@ -18,12 +18,16 @@ MOST_AT_ONCE = 100
 
 @dataclass(slots=True)
 class Budget:
-    """What one submission may use in one section, in seconds; spent across all its workers."""
+    """What one submission may use in one section, or in one training, in seconds; spent across all its workers.
+
+    `used_up` is what to say when nothing is left, with the seconds in place of the braces.
+    """
 
     cpu: float
     wall: float
     per_question: Patience
     after_first_timeout: Patience
+    used_up: str = "The submission's {} for this section are used up."
 
 
 class RemoteTransport:
@@ -77,11 +81,12 @@ class RemoteTransport:
 
     def _ask_all(self, questions: list[list[codec.Buffer]], call_back: CallBack) -> list[Frame]:
         assert self._process is not None
-        process, (patience, last) = self._process, self._patience(len(questions))
+        process, (patience, no_cpu, no_wall) = self._process, self._patience(len(questions))
         start = time.monotonic()
         try:
             return process.ask_all(questions, patience, call_back)
         except WorkerEnded as ended:
+            last = no_wall if time.monotonic() - start >= patience.wall else no_cpu
             told = last if last and ended.state == "timeout" else str(ended)
             self.ends.append((ended.state, told))
             self.close()
@@ -108,20 +113,19 @@ class RemoteTransport:
             self.printed = (self.printed + self._process.output_text())[: 64 << 10]
             self._process = None
 
-    def _patience(self, questions: int) -> tuple[Patience, str]:
-        """How long so many questions may take, and what to say when that is all that is left of the budget."""
+    def _patience(self, questions: int) -> tuple[Patience, str, str]:
+        """How long so many questions may take, and what to say when either time, being the budget's last, runs out."""
         assert self._process is not None
         timed_out = any(state == "timeout" for state, _ in self.ends)
         one = self._budget.after_first_timeout if timed_out else self._budget.per_question
         most = Patience(one.cpu * questions, one.wall * questions)
         cpu_left = self._budget.cpu - self._cpu_spent - self._process.cpu()
-        sentence = ""
-        if cpu_left < most.cpu:
-            sentence = f"The submission's {self._budget.cpu:g} s of processor time for this section are used up."
-        elif self._wall_left < most.wall:
-            sentence = f"The submission's {self._budget.wall:g} s for this section are used up."
+        no_cpu = self._budget.used_up.format(f"{self._budget.cpu:g} s of processor time")
+        no_wall = self._budget.used_up.format(f"{self._budget.wall:g} s")
         if min(cpu_left, self._wall_left) <= 0:
+            sentence = no_cpu if cpu_left <= 0 else no_wall
             self.ends.append(("timeout", sentence))
             self.close()
             raise WorkerEnded("timeout", sentence)
-        return Patience(min(most.cpu, cpu_left), min(most.wall, self._wall_left)), sentence
+        patience = Patience(min(most.cpu, cpu_left), min(most.wall, self._wall_left))
+        return patience, no_cpu if cpu_left < most.cpu else "", no_wall if self._wall_left < most.wall else ""

@@ -188,7 +188,7 @@ class Makers:
 
         def alone(seconds: float) -> Student:
             patience = Patience(seconds, seconds * WALL_FACTOR)
-            budget = Budget(seconds, patience.wall, patience, patience)
+            budget = Budget(seconds, patience.wall, patience, patience, "The {} for this training are used up.")
             place = RemoteTransport(self._workers(), sandbox.Ceilings(MEMORY, int(seconds) + 2), budget)
             return Student(place, student.files, self.section.may_change, observe=False)
 

@@ -1,10 +1,14 @@
 """Digits made unknown, digits drawn anew, and what a diagnosis may leave out."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from nnkit.grader import data, drawing
+from nnkit.grader import course, data, drawing, subjects
 from nnkit.grader.mistakes import reach
+from nnkit.grader.seeds import Seeds
+from nnkit.grader.student import StudentError
 from nnkit.grader.training import IMAGE_SHAPES, SHAPES, Exam, Training
 
 
@@ -101,6 +105,30 @@ def test_only_a_part_of_dear_images_is_timed():
         np.testing.assert_array_equal(data.read_idx(gzip.decompress(images)), whole[:timed])
         np.testing.assert_array_equal(data.read_idx(labels), data.read_idx(exam.train_labels)[:timed])
         assert exam.timed_share == timed / 10_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers need Linux")
+@pytest.mark.parametrize(
+    ("body", "wall_factor", "says"),
+    [
+        ("while True: pass", 100.0, r"The 0\.3 s of processor time for this training are used up\.$"),
+        ("time.sleep(60)", 1.0, r"The 0\.3 s for this training are used up\.$"),
+    ],
+    ids=["processor", "wall"],
+)
+def test_a_training_that_runs_over_its_limit_is_told_whose_limit_it_was(
+    small_course, monkeypatch, body, wall_factor, says
+):
+    """The sentence speaks of this training, not of the section, whose time goes on for the tests after it"""
+    monkeypatch.setattr(subjects, "WALL_FACTOR", wall_factor)
+    small_course.replace(small_course.exercises / "section.toml", "forbidden = ", 'imports = ["time"]\nforbidden = ')
+    section = course.section("13")
+    source = f"import time\n\ndef run(train_images, train_labels, epochs):\n    {body}\n"
+    with subjects.makers(section, Seeds(b"test"), None) as made:
+        subject = made.subject(subjects.submission(section, {"small.py": source.encode()}))
+
+        with pytest.raises(StudentError, match=says):
+            subject.training.alone(b"", b"", 1, seconds=0.3)
 
 
 def test_what_a_name_comes_to():
