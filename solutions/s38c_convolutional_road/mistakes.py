@@ -241,6 +241,11 @@ edit(
     old="rng.integers(-shift, shift, (2, len(rows)), endpoint=True)", new="rng.integers(-shift, shift, (2, len(rows)))",
 )
 edit(
+    "rounded_moves", "train_epoch", killed_by=["38c.H10"],
+    says="Uniform numbers that are rounded hit -shift and shift half as often as the numbers between. Draw whole numbers: rng.integers.",
+    old="rng.integers(-shift, shift, (2, len(rows)), endpoint=True)", new="rng.uniform(-shift, shift, (2, len(rows))).round().astype(np.int64)",
+)
+edit(
     "along_the_diagonal", "train_epoch", killed_by=["38c.H10"],
     says="Every image moves down as far as to the right. Draw a number for each direction.",
     old="(2, len(rows)), endpoint=True)", new="(1, len(rows)), endpoint=True).repeat(2, axis=0)",
@@ -329,6 +334,11 @@ edit(
     old="predict(model, X[n:]).argmax(1) == labels[n:]", new="predict(model, X[:n]).argmax(1) == labels[:n]",
 )
 edit(
+    "share_of_all_images", "run", killed_by=["38c.H14"],
+    says="You divide the number of held out images that are read by the number of all images. Divide by those held out.",
+    old="(predict(model, X[n:]).argmax(1) == labels[n:]).mean()", new="(predict(model, X[n:]).argmax(1) == labels[n:]).sum() / len(X)",
+)
+edit(
     "cuts_to_fit", "run", killed_by=["38c.H15"],
     says="Where labels or images are missing you train on what is there, probably with the wrong labels. Refuse files that do not fit together.",
     old="""    if len(images) != len(labels):
@@ -336,6 +346,12 @@ edit(
 """,
     new="""    images, labels = images[: len(labels)], labels[: len(images)]
 """,
+)
+edit(
+    "silent_without_validation", "run", killed_by=["38c.H16"],
+    says="Without validation nothing is printed. One line an epoch was asked for, with the accuracy where there is one.",
+    old="        print(line, flush=True)", new="        if validation:\n            print(line, flush=True)",
+    not_nameable="what is printed is no answer",
 )
 edit(
     "a_percentage_is_printed", "run", killed_by=["38c.H16"],

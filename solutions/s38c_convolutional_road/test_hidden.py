@@ -139,15 +139,19 @@ def test_what_the_poolings_give(student, rng, size):
 @number("38c.H3")
 def test_ink_that_moves(student, rng):
     """When ink moves by four pixels, the second map moves by one: the same weights look at every place"""
-    model = student.build_model(int(rng.integers(1000)), (2, 3), 4, 20)
+    arrays = drawn(rng, (2, 3), 4, 20)
+    arrays[1] += 1
+    arrays[3] += 1  # few units are off, so that the maps are not the same nothing everywhere
+    model = loaded(student, student.build_model(0, (2, 3), 4, 20), arrays)
     ink = np.zeros((2, 1, 20, 20), np.float32)
     ink[0, 0, 8:12, 8:12] = rng.uniform(1, 2, (4, 4))
     ink[1] = np.roll(ink[0], (4, -4), (1, 2))
 
     here, there = student.feature_maps(model, tensor(ink))[1]
 
-    # on an empty ground nothing tells the border's zeros from the rest, until biases come: the rim is left out
-    assert_close(there[:, 2:4, 1:3], here[:, 1:3, 2:4], rtol=1e-5, atol=1e-6, name="the second map around the ink")
+    # What the border's zeros reach, the outermost places of the second map, is left out. Float32, as in 38c.H2.
+    assert np.ptp(here[:, 1:4, 1:4]) > 0, "the second map is the same everywhere, with ink in the middle"
+    assert_close(there[:, 2:4, 1:3], here[:, 1:3, 2:4], rtol=1e-4, atol=5e-5, name="the second map around the ink")
 
 
 @weight(2)
@@ -163,9 +167,10 @@ def test_weights_by_seed(student, rng):
         assert sorted(state) == sorted(shapes_of((2, 3), 5, 8)), f"the weights have the shapes {sorted(state)}"
         weights.append(state)
 
-    assert_equal(weights[1][(5, 12)], weights[0][(5, 12)], name="the weights of the same seed")
-    for shape in [(2, 1, 3, 3), (5, 12)]:
-        assert (weights[2][shape] != weights[0][shape]).all(), "two seeds give the same weights"
+    for shape in weights[0]:
+        assert_equal(weights[1][shape], weights[0][shape], name=f"the weights {shape} of the same seed")
+        if len(shape) > 1:  # biases may begin with zeros
+            assert (weights[2][shape] != weights[0][shape]).any(), f"two seeds give the same weights {shape}"
 
 
 @weight(1)
@@ -308,6 +313,18 @@ def test_moves_of_an_epoch(student, rng, shift):
 
 
 @weight(2)
+@number("38c.H10")
+def test_moves_are_equally_likely(student, rng):
+    """With a shift of 2, two fifths of the moves are by 2 pixels up, down, left or right"""
+    seed = int(rng.integers(1000))
+    moves = np.concatenate([where_ink_went(student, seed, epoch, 2) for epoch in range(20)], axis=1)  # (2, 500)
+
+    # 5 sigma: 5 * sqrt(0.4 * 0.6 / 1000) = 0.077; numbers that are rounded, with half as many ends, give 0.25
+    share = float((np.abs(moves) == 2).mean())
+    assert abs(share - 0.4) < 0.078, f"{share:.0%} of the moves are by 2 pixels; of five numbers two are -2 and 2"
+
+
+@weight(2)
 @number("38c.H11")
 def test_moves_follow_seed_and_epoch(student, rng):
     """The moves are the same again for the same seed and epoch, and others for another epoch or seed"""
@@ -339,7 +356,8 @@ def test_predictions(student, rng, mode, batch_size):
     assert not is_tensor(found), "predict returns a numpy array, not a tensor"
     assert net.training == (mode == "train"), "predict must put the model back into the mode it was in"
     assert_shape(found, (9, 10))
-    assert_close(found, logits, rtol=1e-9, name="the logits")
+    # float64: sums of up to 20 products, in an order that depends on the size of the batch
+    assert_close(found, logits, rtol=1e-9, atol=1e-12, name="the logits")
 
 
 # 38c.H13 to H17: all together
@@ -380,17 +398,23 @@ def test_run_is_its_parts(student, rng):
 def test_validation_is_held_out(student, rng):
     """The last images are not trained on, and the accuracy in the history is theirs"""
     images, labels = easy(rng, 50)
-    labels[30:] = (labels[30:] + 1) % 4  # what is held out is labelled wrongly, so its accuracy is no other's
-    held = student.run(idx(images), idx(labels), epochs=8, seed=1, validation=20)
-    alone = student.run(idx(images[:30]), idx(labels[:30]), epochs=8, seed=1)
+    # Half of what is held out is labelled wrongly, so its accuracy is no other's: 0.25 to 0.6 in 25 trials, where that of
+    # what was trained on was 0.83 to 1.
+    labels[30:40] = (labels[30:40] + 1) % 4
+    held = student.run(idx(images), idx(labels), epochs=24, seed=1, validation=20)
+    alone = student.run(idx(images[:30]), idx(labels[:30]), epochs=24, seed=1)
     state = {np.shape(value): np.asarray(value, np.float64) for value in held["state_dict"].values()}
     arrays = [state[shape] for shape in shapes_of((32, 64), 128, 4)]
     asked = (images[30:, None] / 255 - 0.1307) / 0.3081
     hidden = np.maximum(stages(asked, arrays)[-1].reshape(20, -1) @ arrays[-4].T + arrays[-3], 0)
     right = float(((hidden @ arrays[-2].T + arrays[-1]).argmax(1) == labels[30:]).mean())
 
-    assert [sorted(row) for row in held["history"]] == [["epoch", "loss", "validation_accuracy"]] * 8
-    assert_close([row["loss"] for row in held["history"]], [row["loss"] for row in alone["history"]], rtol=1e-6)
+    assert [sorted(row) for row in held["history"]] == [["epoch", "loss", "validation_accuracy"]] * 24, (
+        "with validation a row of the history has epoch, loss and validation_accuracy"
+    )
+    # the same steps on the same numbers, in float32, rounded as they happen to lie in memory
+    losses, expected = ([row["loss"] for row in each["history"]] for each in (held, alone))
+    assert_close(losses, expected, rtol=1e-4, name="the losses, against a run on the first 30 images alone")
     # one image in twenty may lie on the edge between two digits
     told = held["history"][-1]["validation_accuracy"]
     assert_close(told, right, atol=0.051, name="the last accuracy, against the state_dict")
@@ -410,14 +434,17 @@ def test_files_that_do_not_fit(student, rng):
 @tags("training")
 @number("38c.H16")
 def test_one_line_an_epoch(training, rng):
-    """run prints one line an epoch, `epoch 1/2: loss 2.1034, validation accuracy 0.1250`"""
+    """run prints one line an epoch, `epoch 1/2: loss 2.1034`, with `, validation accuracy 0.1250` behind it where there is one"""
     images, labels = easy(rng, 24)
-    made = training.alone(idx(images), idx(labels), 2, validation=8)
-    lines = made.printed.splitlines()
-    assert len(lines) == 2, f"run printed {len(lines)} lines in 2 epochs; one an epoch was asked for"
-    for epoch, (line, row) in enumerate(zip(lines, made.result["history"], strict=True), start=1):
-        wanted = f"epoch {epoch}/2: loss {row['loss']:.4f}, validation accuracy {row['validation_accuracy']:.4f}"
-        assert line == wanted, f"line {epoch} is {re.sub('[^ -~]', '?', line)[:80]!r}"
+    for validation in (0, 8):
+        made = training.alone(idx(images), idx(labels), 2, validation=validation)
+        lines = made.printed.splitlines()
+        assert len(lines) == 2, f"run printed {len(lines)} lines in 2 epochs; one an epoch was asked for"
+        for epoch, (line, row) in enumerate(zip(lines, made.result["history"], strict=True), start=1):
+            wanted = f"epoch {epoch}/2: loss {row['loss']:.4f}"
+            if validation:
+                wanted += f", validation accuracy {row['validation_accuracy']:.4f}"
+            assert line == wanted, f"line {epoch} is {re.sub('[^ -~]', '?', line)[:80]!r}"
 
 
 @weight(12)
