@@ -225,7 +225,8 @@ def test_total_is_not_fixed(student, rng):
     x, p, first = positive(rng, 8000).astype(np.float32), float(rng.uniform(0.25, 0.35)), seed_from(rng)
     totals = {int(np.sum(student.dropout_seeded(x, p, first + k) == 0)) for k in range(4)}
 
-    # Two totals with standard deviations of 39 or more agree with a probability of 1 / (2 sqrt(pi) 39) = 0.007.
+    # Two totals with standard deviations of 39 or more agree with a probability of 1 / (2 sqrt(pi) 39) = 0.007, four with
+    # less than 0.007**3 = 4e-7.
     assert len(totals) > 1, "with four seeds the number of dropped entries is exactly the same"
 
 
@@ -259,8 +260,9 @@ def test_inputs_stay(student, rng, name):
     """Every result is a new array, also with p = 0 and at test time, where nothing is dropped"""
     x, u = positive(rng, 3, 4), uniforms(rng, 3, 4)
     for p, training in ((0.0, True), (rate(rng), False)):
-        getattr(student, name)(x, p, u, training)
+        yours = getattr(student, name)(x, p, u, training)
         assert_leaves_inputs_alone(student.observed)
+        assert_shape(yours, x.shape, name=f"{name}(x, p, u, {training})")
 
 
 @weight(1)
