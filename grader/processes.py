@@ -46,6 +46,13 @@ STEADY_MEMORY = {
 }
 
 
+def _environment() -> dict[str, str]:
+    """What a process starts with in which student code is to run: nothing of the user's but where modules are."""
+    path = os.pathsep.join(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    found = {**ONE_THREAD, **STEADY_MEMORY, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+    return found | ({"PYTHONPATH": path} if path else {})
+
+
 class ZygoteGone(OurFault):
     """The process that forks workers ended; the job in hand is to be done again with a new one."""
 
@@ -72,17 +79,9 @@ class Zygote:
         self, torch: bool, modules: Iterable[str] = (), level: Level = "strict", without: tuple[str, ...] = ()
     ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        environment = {
-            **ONE_THREAD,
-            **STEADY_MEMORY,
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "PYTHONHASHSEED": "0",
-            "PYTHONPATH": os.pathsep.join(path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path),
-        }
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-s", "-B", "-m", "nnkit.grader.zygote", str(theirs.fileno())],
-            env={name: value for name, value in environment.items() if value},
+            env=_environment(),
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             cwd="/",
@@ -299,13 +298,9 @@ class FreshClient:
             "scratch": scratch, "ceilings": asdict(ceilings), "slot": self._slot, "modules": self._modules,
             "closed": self._closed,
         }  # fmt: skip
-        environment = {**ONE_THREAD, **STEADY_MEMORY, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-        if "PYTHONPATH" in os.environ:
-            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
-
         process = subprocess.Popen(
             [sys.executable, "-P", "-s", "-B", "-m", "nnkit.grader.fresh", str(told.fileno()), str(theirs.fileno())],
-            env=environment, pass_fds=(told.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL, stdout=ink, stderr=ink,
+            env=_environment(), pass_fds=(told.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL, stdout=ink, stderr=ink,
             cwd="/", start_new_session=True,
         )  # fmt: skip
         tell.send(json.dumps(settings).encode())

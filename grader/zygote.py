@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .sandbox import SETUP_FAILED, Ceilings, Jail, Job
+from .sandbox._libc import give_back_memory
 
 MESSAGE_LIMIT = 65536
 NOBODY = -1
@@ -177,6 +178,7 @@ def main() -> NoReturn:
         _say(control, {"failed": 0, "why": why})
         os._exit(SETUP_FAILED)
     gc.collect()
+    give_back_memory()
     gc.freeze()
     _say(control, {"ready": True, "layers": jail.names, "missing": jail.missing})
     Zygote(control, jail, jailed.become_worker).serve()

@@ -6,12 +6,14 @@ import os
 import resource
 import select
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from nnkit.grader import sandbox
+from nnkit.grader.processes import STEADY_MEMORY
 from nnkit.grader.sandbox import LEVELS, ORDER, Ceilings, Jail, Job, _libc
 from nnkit.grader.sandbox.landlock import Landlock
 from nnkit.grader.sandbox.limits import Limits
@@ -328,3 +330,20 @@ def test_a_filter_that_is_taken_and_does_nothing_is_missing(monkeypatch):
     monkeypatch.setattr(SystemCalls, "apply", lambda _self, _job: None)
 
     assert "files can still be opened" in SystemCalls().missing()
+
+
+def test_freed_memory_goes_back_to_the_system():
+    """A process that keeps what it frees, so that timings are steady, gives it back where it is asked to"""
+    source = (
+        "import psutil\nfrom nnkit.grader.sandbox._libc import give_back_memory\n"
+        "size = lambda: psutil.Process().memory_info().rss\n"
+        "kept = [bytearray(100_000) for _ in range(500)]\nfull = size()\n"
+        "last = bytearray(100_000)\ndel kept\nheld = size()\ngive_back_memory()\nprint(full, held, size())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], env={**os.environ, **STEADY_MEMORY}, capture_output=True, text=True, check=True
+    )
+    full, held, left = map(int, done.stdout.split())
+
+    assert held > full - 10e6
+    assert left < full - 40e6

@@ -25,6 +25,11 @@ from nnkit.grader.compare import (
 SHAPES = [(3,), (1, 4), (3, 3), (2, 5), (4, 1), (3, 3, 3), (2, 3, 4), (2, 2, 2, 2), (2, 3, 4, 5)]
 
 
+def on_every_axis(rng, shapes):
+    """Scores of each shape with each of their axes, counted from the front and from the end."""
+    return [(x, axis) for x in (3 * rng.standard_normal(shape) for shape in shapes) for axis in range(-x.ndim, x.ndim)]
+
+
 def plain_softmax(x, axis=-1):
     """Return the textbook's softmax, good for small numbers."""
     return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
@@ -69,10 +74,10 @@ def test_tanh_keeps_its_digits_near_zero(student, rng):
 @number("14.H2")
 def test_softmax_along_every_axis(student, rng, reference):
     """softmax normalises along the axis it is given, for arrays of 1 to 4 axes"""
-    for shape in SHAPES:
-        x, axes = 3 * rng.standard_normal(shape), range(-len(shape), len(shape))
-        values = student.together(partial(student.softmax, x, axis=axis) for axis in axes)
-        for axis, yours in zip(axes, values, strict=True):
+    for shapes in (SHAPES[:4], SHAPES[4:]):  # the small ones first
+        cases = on_every_axis(rng, shapes)
+        values = student.together(partial(student.softmax, x, axis=axis) for x, axis in cases)
+        for (x, axis), yours in zip(cases, values, strict=True):
             assert_close(yours, reference.softmax(x, axis=axis), name=f"softmax, axis={axis}")
 
 
@@ -93,26 +98,26 @@ def test_softmax_uses_the_last_axis_by_default(student, rng, reference):
 @number("14.H2")
 def test_log_softmax_along_every_axis(student, rng, reference):
     """log_softmax works along the axis it is given, for arrays of 1 to 4 axes"""
-    for shape in SHAPES:
-        x, axes = 3 * rng.standard_normal(shape), range(-len(shape), len(shape))
-        values = student.together(partial(student.log_softmax, x, axis=axis) for axis in axes)
-        for axis, yours in zip(axes, values, strict=True):
+    for shapes in (SHAPES[:4], SHAPES[4:]):  # the small ones first
+        cases = on_every_axis(rng, shapes)
+        values = student.together(partial(student.log_softmax, x, axis=axis) for x, axis in cases)
+        for (x, axis), yours in zip(cases, values, strict=True):
             # atol: where p is close to 1 its logarithm is a small difference of numbers up to 10, rounded to 1e-15.
-            expected = reference.log_softmax(x, axis=axis)
-            assert_close(yours, expected, atol=1e-12, name=f"log_softmax, axis={axis}")
+            assert_close(yours, reference.log_softmax(x, axis=axis), atol=1e-12, name=f"log_softmax, axis={axis}")
 
 
 @weight(1)
 @number("14.H3")
 def test_shift_and_order(student, rng):
     """adding one number to all scores of a row changes nothing, and reordered scores give reordered probabilities"""
-    for size in (2, 3, 7):
-        x, shift, order = rng.standard_normal((3, size)), rng.uniform(-1500, 1500, (3, 1)), rng.permutation(size)
+    cases = [
+        (rng.standard_normal((3, size)), rng.uniform(-1500, 1500, (3, 1)), rng.permutation(size)) for size in (2, 3, 7)
+    ]
+    values = student.together(
+        partial(student.softmax, y) for x, shift, order in cases for y in (x[:, order], x + shift)
+    )
+    for (x, _, order), reordered, shifted in zip(cases, values[::2], values[1::2], strict=True):
         expected = plain_softmax(x)
-
-        reordered, shifted = student.together(
-            [partial(student.softmax, x[:, order]), partial(student.softmax, x + shift)]
-        )
         # x + 1500 is rounded to 1.2e-13, so the probabilities move by as much.
         assert_close(reordered, expected[:, order])
         assert_close(shifted, expected)
@@ -255,15 +260,19 @@ def test_slope_of_tanh_from_its_output(student, rng):
 @number("14.H6")
 def test_gradient_through_softmax(student, rng):
     """softmax_backward agrees with finite differences along every axis, for a random upstream gradient"""
+    cases = []
     for shape in [(3,), (3, 3), (2, 4), (2, 3, 2)]:
         x, upstream = rng.standard_normal((2, *shape))
-        axes = range(-len(shape), len(shape))
-        values = student.together(
-            partial(student.softmax_backward, plain_softmax(x, axis), upstream, axis=axis) for axis in axes
-        )
-        for axis, yours in zip(axes, values, strict=True):
-            assert_gradient(yours, lambda z, axis=axis: plain_softmax(z, axis), x, upstream, name=f"dx, axis={axis}")
-    assert_close(student.softmax_backward(np.array([0.0, 1.0]), np.array([5.0, 7.0])), [0.0, 0.0])
+        cases += [(x, upstream, axis) for axis in range(-len(shape), len(shape))]
+    *values, of_plain = student.together(
+        [
+            *(partial(student.softmax_backward, plain_softmax(x, axis), up, axis=axis) for x, up, axis in cases),
+            partial(student.softmax_backward, np.array([0.0, 1.0]), np.array([5.0, 7.0])),
+        ]
+    )
+    for (x, upstream, axis), yours in zip(cases, values, strict=True):
+        assert_gradient(yours, lambda z, axis=axis: plain_softmax(z, axis), x, upstream, name=f"dx, axis={axis}")
+    assert_close(of_plain, [0.0, 0.0])
 
 
 @weight(1)
@@ -318,22 +327,26 @@ def test_dtypes(student, rng):
         ("log_softmax", lambda x: np.log(plain_softmax(x)), x),
         ("softmax_backward", lambda p, u: p * (u - (p * u).sum(axis=-1, keepdims=True)), p, upstream),
     ]
-    for name, plain, *arguments in calls:
-        function = getattr(student, name)
-        wide, single = student.together(
-            [partial(function, *arguments), partial(function, *(a.astype(np.float32) for a in arguments))]
-        )
+    both = student.together(
+        partial(getattr(student, name), *(a.astype(dtype) for a in arguments))
+        for name, _, *arguments in calls
+        for dtype in (np.float64, np.float32)
+    )
+    for (name, plain, *arguments), wide, single in zip(calls, both[::2], both[1::2], strict=True):
         assert_dtype(wide, np.float64, name=name)
         assert_dtype(single, np.float32, name=f"{name} of float32")
         # Sums of 5 terms; scores and gradients reach 4 or so.
         assert_close(single, plain(*arguments), atol=float32_atol(5, scale=4.0), name=f"{name} of float32")
-    for name, plain, _ in calls[:4]:
-        inputs = [whole.clip(-1, 1) if name == "tanh_grad" else whole, whole > 0]
-        values = student.together(partial(getattr(student, name), numbers) for numbers in inputs)
-        for numbers, yours in zip(inputs, values, strict=True):
-            kind = f"{name} of {numbers.dtype.name}"
-            assert_dtype(yours, np.float64, name=kind)
-            assert_close(yours, plain(numbers.astype(np.float64)), atol=1e-12, name=kind)
+    others = [
+        (name, plain, numbers)
+        for name, plain, _ in calls[:4]
+        for numbers in (whole.clip(-1, 1) if name == "tanh_grad" else whole, whole > 0)
+    ]
+    values = student.together(partial(getattr(student, name), numbers) for name, _, numbers in others)
+    for (name, plain, numbers), yours in zip(others, values, strict=True):
+        kind = f"{name} of {numbers.dtype.name}"
+        assert_dtype(yours, np.float64, name=kind)
+        assert_close(yours, plain(numbers.astype(np.float64)), atol=1e-12, name=kind)
 
 
 @weight(1)
