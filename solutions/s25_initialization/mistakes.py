@@ -256,6 +256,14 @@ def never_the_same(kind, n_out, n_in, seed, std=0.01):
 
 
 edit(
+    "std_refused_where_it_does_not_count",
+    "initialize",
+    says='You refuse a std of 0 for every kind. Only "normal" draws with it; for the others it does not matter.',
+    killed_by=["25.H8"],
+    old="_refuse_no_spread(kind, std)",
+    new='_refuse_no_spread("normal", std)',
+)
+edit(
     "float32_weights",
     "initialize",
     says="The weights come as float64 here. Who needs float32 converts them.",
@@ -317,7 +325,7 @@ edit(
     says="You refuse a negative std. A std of 0 must be refused as well: all weights would be 0.",
     killed_by=["25.H8"],
     old="    _refuse_no_spread(kind, std)\n",
-    new='    if std < 0:\n        raise ValueError("std")\n',
+    new='    if kind == "normal" and std < 0:\n        raise ValueError("std")\n',
 )
 
 # uniform_limit
