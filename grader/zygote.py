@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .sandbox import SETUP_FAILED, Ceilings, Jail, Job
-from .sandbox._libc import give_back_memory
+from .sandbox._libc import give_back_memory, put_pages_together
 
 MESSAGE_LIMIT = 65536
 NOBODY = -1
@@ -179,6 +179,8 @@ def main() -> NoReturn:
         os._exit(SETUP_FAILED)
     gc.collect()
     give_back_memory()
+    if settings["torch"]:  # which has taken 200 MB
+        put_pages_together()
     gc.freeze()
     _say(control, {"ready": True, "layers": jail.names, "missing": jail.missing})
     Zygote(control, jail, jailed.become_worker).serve()

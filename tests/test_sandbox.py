@@ -347,3 +347,26 @@ def test_freed_memory_goes_back_to_the_system():
 
     assert held > full - 10e6
     assert left < full - 40e6
+
+
+def test_pages_are_put_together():
+    """Large blocks hold what they held, and are made of huge pages where the kernel can do that"""
+    size = 16 << 20
+    tried, block = (mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(2))
+    for each in (tried, block):
+        each.write(b"nnkit" * (size // 5))
+    before, place = bytes(block), ctypes.c_char.from_buffer(tried)
+    knows = _libc._libc.madvise(ctypes.byref(place), ctypes.c_size_t(size), _libc.COLLAPSE) == 0
+    small = huge_pages()
+
+    _libc.put_pages_together()
+
+    assert bytes(block) == before
+    assert huge_pages() >= small + size // 2 if knows else huge_pages() == small
+    del place
+
+
+def huge_pages():
+    """Bytes of this process's memory in huge pages."""
+    lines = Path("/proc/self/smaps_rollup").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("AnonHugePages:"))

@@ -7,10 +7,12 @@ import os
 import struct
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 SET_PDEATHSIG, SET_DUMPABLE, SET_NO_NEW_PRIVS = 1, 4, 38
 NEW_NS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 CAPABILITIES_VERSION_3 = 0x20080522
+HUGE_PAGE, COLLAPSE = 2 << 20, 25  # bytes; MADV_COLLAPSE
 NOT_LINUX = "this layer needs Linux"
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -101,3 +103,17 @@ def give_back_memory() -> None:
     """Return to the system what was freed and is still held: a fork copies the table of all pages."""
     if hasattr(_libc, "malloc_trim"):  # glibc has it, others need not
         _libc.malloc_trim(0)
+
+
+def put_pages_together() -> None:
+    """Make huge pages of this process's large private blocks: a fork of it copies one entry where it copied 512.
+
+    Kernels before 6.1 do not know this; there forks stay as dear as they were.
+    """
+    if _libc is None:
+        return
+    for line in Path("/proc/self/maps").read_text("utf-8", "replace").splitlines():
+        place, rights, _offset, _device, inode, *name = line.split()
+        start, end = (int(address, 16) for address in place.split("-"))
+        if rights == "rw-p" and inode == "0" and name in ([], ["[heap]"]) and end - start >= HUGE_PAGE:
+            _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), COLLAPSE)
