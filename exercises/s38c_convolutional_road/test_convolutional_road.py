@@ -66,6 +66,7 @@ def test_a_batch_can_be_learned_by_heart(student):
 
     losses = [student.train_epoch(model, X, y, optimizer, 12, 0, epoch) for epoch in range(20)]
 
+    # 0.03 at most with the start weights of 40 seeds
     assert losses[-1] < 0.1, f"after 20 steps the loss is {losses[-1]:.3f}; it began with {losses[0]:.3f}"
 
 
@@ -77,7 +78,8 @@ def test_predictions(student):
     found = student.predict(net, X)
 
     assert not is_tensor(found), "predict returns a numpy array"
-    assert_close(student.predict(net, X, 2), found, rtol=1e-9, name="two at a time")
+    # float64, summed in an order that may depend on the size of the batch
+    assert_close(student.predict(net, X, 2), found, rtol=1e-9, atol=1e-12, name="two at a time")
 
 
 def test_small_images(student):
