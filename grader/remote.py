@@ -81,7 +81,7 @@ class RemoteTransport:
 
     def _ask_all(self, questions: list[list[codec.Buffer]], call_back: CallBack) -> list[Frame]:
         assert self._process is not None
-        process, (patience, no_cpu, no_wall) = self._process, self._patience(len(questions))
+        process, (patience, no_cpu, no_wall) = self._process, self._patience()
         start = time.monotonic()
         try:
             return process.ask_all(questions, patience, call_back)
@@ -113,12 +113,11 @@ class RemoteTransport:
             self.printed = (self.printed + self._process.output_text())[: 64 << 10]
             self._process = None
 
-    def _patience(self, questions: int) -> tuple[Patience, str, str]:
-        """How long so many questions may take, and what to say when either time, being the budget's last, runs out."""
+    def _patience(self) -> tuple[Patience, str, str]:
+        """How long one crossing may take, whatever it asks, and what to say when either time, being the budget's last, runs out."""
         assert self._process is not None
         timed_out = any(state == "timeout" for state, _ in self.ends)
-        one = self._budget.after_first_timeout if timed_out else self._budget.per_question
-        most = Patience(one.cpu * questions, one.wall * questions)
+        most = self._budget.after_first_timeout if timed_out else self._budget.per_question
         cpu_left = self._budget.cpu - self._cpu_spent - self._process.cpu()
         no_cpu = self._budget.used_up.format(f"{self._budget.cpu:g} s of processor time")
         no_wall = self._budget.used_up.format(f"{self._budget.wall:g} s")
