@@ -278,8 +278,8 @@ class Student:
     def together(self, calls: Iterable[partial[Any]], *, catch: bool = False) -> list[Any]:
         """Make several calls in one crossing of the border, which costs as much as a small call, and return their values.
 
-        They must not depend on each other, and share the time that one call may take. When one of them raises, so does this, though those after it may have been
-        made. Afterwards `observed` tells what happened in any of them.
+        They must not depend on each other, and share the time that one call may take. When one of them raises, so does
+        this, though those after it may have been made. Afterwards `observed` tells what happened in any of them.
 
         Args:
             calls: each `partial(student.relu, x)`, `partial(optimizer.step, params, grads)`, or

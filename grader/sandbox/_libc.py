@@ -101,7 +101,7 @@ def function(name: str, *arguments: object) -> int:
 
 def give_back_memory() -> None:
     """Return to the system what was freed and is still held: a fork copies the table of all pages."""
-    if hasattr(_libc, "malloc_trim"):  # glibc has it, others need not
+    if _libc is not None and hasattr(_libc, "malloc_trim"):  # glibc has it, others need not
         _libc.malloc_trim(0)
 
 
