@@ -24,7 +24,8 @@ from . import course, imports, local, session
 from .course import Section
 from .errors import AskedWrongly, NnkitError, NothingMatches, ProtocolError
 from .results import PlannedTest, State, TestOutcome, clean
-from .student import Files, Frame, LocalTransport, Student
+from .student import Student
+from .transport import Files, Frame, LocalTransport
 
 
 class _Channel:

@@ -18,8 +18,9 @@ import numpy as np
 from . import codec
 from .errors import OurFault, ProtocolError, WorkerEnded
 from .mistakes import Mistake, reach
-from .student import Files, Step, Transport
+from .student import Step
 from .subject import Diagnose
+from .transport import Files, Transport
 
 TELLING_FLAGS = {"over", "invalid", "divide"}
 RELATIVE = {"float64": 1e-9, "complex128": 1e-9}

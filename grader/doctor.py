@@ -186,8 +186,9 @@ def _run_all(attempts: list[tuple[str, str, list[Any]]]) -> list[AttackReport]:
 
 def _worker(client: Client, given: tuple[str, ...]) -> Student:
     from .remote import RemoteTransport
-    from .student import Files, Student
+    from .student import Student
     from .subjects import OUR_CEILINGS, OURS
+    from .transport import Files
 
     return Student(RemoteTransport(client, OUR_CEILINGS, OURS), Files({"hostile.py": HOSTILE}, "hostile", "0", given))
 

@@ -18,8 +18,9 @@ import pytest
 
 from .compare import Mismatch
 from .errors import NnkitError, TooSlow
+from .observed import Raised
 from .results import Status, Suite
-from .student import CannotLoad, ChangedArgument, MissingName, Raised, StudentError
+from .student import CannotLoad, ChangedArgument, MissingName, StudentError
 
 TIMEOUT_MARK = "Timeout (>"  # how pytest-timeout's failure begins
 STUB_TEXT = re.compile(r"section \d+[a-z]?: write ([^,]*).*")

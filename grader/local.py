@@ -13,8 +13,9 @@ from .errors import WorkspaceError
 from .exchange.plain import LIBRARIES
 from .kernels.look import Look
 from .seeds import Seeds
-from .student import Files, LocalTransport, Student, Transport
+from .student import Student
 from .subject import Subject, no_diagnosis
+from .transport import Files, LocalTransport, Transport
 
 SOURCE_LIMIT = 1 << 20  # bytes of one file
 

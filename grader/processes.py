@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from .cores import bring_along
 from .environment import ONE_THREAD
 from .errors import NoIsolation, OurFault, ProtocolError, WorkerEnded
 from .sandbox import Ceilings, Level
+from .transport import CallBack, Frame
 
 READY_SECONDS = 120.0
 FORK_SECONDS = 60.0
@@ -34,7 +35,6 @@ OUTPUT_KEPT = 64 << 10
 OUTPUT_AT_ONCE = 64  # readings of what a worker prints before its deadline is looked at again
 CALL_BACKS = 20_000
 SOCKET_BUFFER = 1 << 20
-CallBack = Callable[[codec.Buffer, list[codec.Buffer]], "list[codec.Buffer] | None"]
 NOT_ASKED = "The answer belongs to another question."
 SCRATCH = "nnkit-scratch-"
 SOLUTIONS = Path(__file__).parents[1] / "solutions"
@@ -399,15 +399,11 @@ class Process:
                 self.seconds = time.clock_gettime(((~self.pid) << 3) | 2)
         return self.seconds
 
-    def ask(
-        self, question: list[codec.Buffer], patience: Patience, call_back: CallBack
-    ) -> tuple[codec.Buffer, list[codec.Buffer]]:
+    def ask(self, question: list[codec.Buffer], patience: Patience, call_back: CallBack) -> Frame:
         """Ask one question and return the answer's head and buffers, undecoded; see `ask_all`."""
         return self.ask_all([question], patience, call_back)[0]
 
-    def ask_all(
-        self, questions: Sequence[list[codec.Buffer]], patience: Patience, call_back: CallBack
-    ) -> list[tuple[codec.Buffer, list[codec.Buffer]]]:
+    def ask_all(self, questions: Sequence[list[codec.Buffer]], patience: Patience, call_back: CallBack) -> list[Frame]:
         """Ask questions in one crossing and return each answer's head and buffers, undecoded.
 
         Args:
@@ -425,7 +421,7 @@ class Process:
         read = channel.ReadAhead(line.fill)
         sent = [part for nonce, question in zip(nonces, questions, strict=True) for part in (nonce, *question)]
         channel.write([b"".join(sent)] if len(questions) > 1 else sent, line.send)
-        answers: list[tuple[codec.Buffer, list[codec.Buffer]]] = []
+        answers: list[Frame] = []
         size = 0
         for _ in range(CALL_BACKS + len(questions)):
             nonce, last = nonces[len(answers)], len(answers) + 1 == len(questions)

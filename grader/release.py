@@ -16,9 +16,10 @@ from .errors import OurFault
 from .mistakes import reach
 from .results import PlannedTest, TestOutcome
 from .seeds import Seeds
-from .student import Files, LocalTransport, Step, Student
+from .student import Step, Student
 from .subject import Subject
 from .subjects import Makers, makers
+from .transport import Files, LocalTransport
 
 SHIPPED_LIMIT = 200_000  # bytes of one transcript; what is larger is not worth its place in every student's install
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 from . import codec
-from .student import CallBack, Files, Frame, Transport, no_call_back
+from .transport import CallBack, Files, Frame, Transport, no_call_back
 
 ROOM = 8 << 20  # bytes of answers that are kept
 LARGE = 64 << 10  # bytes of a question or an answer that cost more to keep than to ask again

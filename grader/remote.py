@@ -10,7 +10,7 @@ from . import codec
 from .errors import WorkerEnded
 from .processes import Client, FreshClient, Patience, Process
 from .sandbox import Ceilings
-from .student import CallBack, Files, Frame, no_call_back
+from .transport import CallBack, Files, Frame, no_call_back
 
 AT_ONCE = 256 << 10  # bytes of questions in one crossing: less than the channel holds, so nobody waits for the other
 MOST_AT_ONCE = 100

@@ -7,29 +7,22 @@
 from __future__ import annotations
 
 import builtins
-import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from types import FrameType, TracebackType
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any
 
 from . import codec, worker
 from .errors import NnkitError, OurFault, ProtocolError, WorkerEnded
+from .observed import TEXT_LIMIT, Observation, Raised
+from .transport import Files, Frame, Transport
 
 TRANSCRIPT_LIMIT = 16 << 20
-TEXT_LIMIT = worker.TEXT_LIMIT
 ITERATION_LIMIT = 100_000
 NOT_RAISED = {"SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "StopAsyncIteration"}
-
-Frame = tuple[codec.Buffer, list[codec.Buffer]]
-CallBack = Callable[[codec.Buffer, list[codec.Buffer]], "list[codec.Buffer] | None"]
-
-
-def no_call_back(_head: codec.Buffer, _buffers: list[codec.Buffer]) -> None:
-    """Take every frame for an answer: where there are no functions of a test's."""
 
 
 class StudentError(Exception):
@@ -48,74 +41,6 @@ class CannotLoad(StudentError):
     """The student's file could not be imported, so nothing in it can be tested."""
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """What the student's code raised: attached as `nnkit_raised` to the exception that a test sees."""
-
-    type_name: str
-    text: str
-    frames: tuple[tuple[str, int, str, str], ...]  # file, line, function, text of the line; the student's own only
-
-    @classmethod
-    def of(cls, type_name: str, bases: list[Any], text: str, frames: list[Any]) -> Raised:
-        """Read the record of an answer. Raises ProtocolError when it is not one."""
-        if not all(type(base) is str for base in bases):
-            raise ProtocolError("not an error")
-        read = []
-        for frame in frames[: worker.FRAMES_LIMIT]:
-            match frame:
-                case [str(file), int(line), str(function), str(code)]:
-                    read.append((file[:200], line, function[:200], code[:200]))
-                case _:
-                    raise ProtocolError("not an error")
-        return cls(type_name[:200], text[:TEXT_LIMIT], tuple(read))
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What happened inside the process during the last call. Hostile code can forge it (docs/security.md)."""
-
-    flags: frozenset[str] = frozenset()  # of "over", "under", "invalid", "divide"
-    warnings: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()  # arguments changed in place
-    shares_memory: tuple[str, ...] = ()  # arguments whose memory the result shares
-    random_state_changed: bool = False
-    default_dtype_changed: bool = False
-    exception: str | None = None
-
-    @classmethod
-    def of(cls, record: list[Any] | None) -> Observation:
-        """Read the record of an answer. Raises ProtocolError when it is not one."""
-        if record is None:
-            return cls()
-        match record:
-            case [
-                list(flags),
-                list(texts),
-                list(changed),
-                list(shared),
-                bool(moved),
-                bool(dtype),
-                str() | None as name,
-            ]:
-                names = [*flags, *texts, *changed, *shared, name or ""]
-                if all(type(entry) is str and len(entry) <= 2 * TEXT_LIMIT for entry in names):
-                    return cls(frozenset(flags), tuple(texts), tuple(changed), tuple(shared), moved, dtype, name)
-        raise ProtocolError("not an observation")
-
-    def and_then(self, later: Observation) -> Observation:
-        """What happened in this call or in a later one."""
-        return Observation(
-            self.flags | later.flags,
-            self.warnings + later.warnings,
-            tuple(dict.fromkeys(self.changed + later.changed)),
-            tuple(dict.fromkeys(self.shares_memory + later.shares_memory)),
-            self.random_state_changed or later.random_state_changed,
-            self.default_dtype_changed or later.default_dtype_changed,
-            later.exception or self.exception,
-        )
-
-
 @dataclass(slots=True)
 class Step:
     """One question of a test and its answer, as frames: what the diagnosis replays."""
@@ -123,107 +48,6 @@ class Step:
     question: list[bytes]
     backs: list[tuple[list[bytes], list[bytes]]]  # calls of the test's functions, each with what was sent back
     answer: list[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """A submission for one section: the source files by name, and which one is the section's."""
-
-    sources: dict[str, bytes]
-    main: str  # module name, "relu"
-    section: str  # number, "13"
-    available: tuple[str, ...]  # roots of the modules it may import
-    folder: str = ""  # where the files lie, on a student's own machine; empty when graded
-
-
-class Transport(Protocol):
-    """Carries questions to one student's code."""
-
-    @property
-    def error(self) -> BaseException | None:
-        """What the code raised, where that is in this very process."""
-
-    def load(self, files: Files, seed: int) -> Frame:
-        """Import the files and return the answer; a new process is made when there is none."""
-
-    def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
-        """Ask one question. Raises WorkerEnded when the process is no longer there."""
-
-    def ask_all(self, questions: Sequence[list[codec.Buffer]]) -> Iterator[Frame]:
-        """Ask questions that call no function of the test's, and answer one after the other; some may run ahead."""
-
-    def loaded(self) -> bool:
-        """Whether the files of the last `load` are still in the process."""
-
-    def close(self) -> None:
-        """Let the process go."""
-
-
-class LocalTransport:
-    """The worker's logic in this process: breakpoints, prints and tracebacks work; nothing guards anybody."""
-
-    def __init__(self) -> None:
-        self._worker: worker.Worker | None = None
-        self._call_back: CallBack | None = None
-        self._interrupted = False
-
-    @property
-    def error(self) -> BaseException | None:
-        """What the code raised in the last question."""
-        return self._worker.error if self._worker else None
-
-    def load(self, files: Files, seed: int) -> Frame:
-        """Import the files into this process."""
-        self._worker = worker.Worker(self._back)
-        sources = files.sources
-        question = ["load", sources, files.main, list(files.available), files.section, files.folder, seed]
-        return self.ask(codec.Encoder().frame(question), no_call_back)
-
-    def ask_all(self, questions: Sequence[list[codec.Buffer]]) -> Iterator[Frame]:
-        """Answer in this process, each question when it is wanted."""
-        return (self.ask(question, no_call_back) for question in questions)
-
-    def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
-        """Answer in this process."""
-        assert self._worker is not None
-        self._call_back, self._interrupted = call_back, False
-        before = self._hear_interrupt()
-        try:
-            _, head, *buffers = self._worker.answer(question[1], question[2:])
-        finally:
-            if before is not None:
-                signal.signal(signal.SIGINT, before)
-        if self._interrupted:
-            raise KeyboardInterrupt  # a person pressed Ctrl-C; the student's code must not swallow that
-        return head, buffers
-
-    def loaded(self) -> bool:
-        """Whether something is loaded."""
-        return self._worker is not None
-
-    def close(self) -> None:
-        """Forget the worker."""
-        self._worker = None
-
-    def _back(self, number: int, arguments: list[Any], options: dict[str, Any]) -> Any:
-        assert self._worker is not None
-        assert self._call_back is not None
-        _, head, *buffers = codec.Encoder(self._worker._hand_over).frame(["back", number, arguments, options])
-        reply = self._call_back(head, buffers)
-        assert reply is not None
-        return worker.returned(reply[1], reply[2:], self._worker)
-
-    def _hear_interrupt(self) -> Any:
-        def heard(_number: int, _frame: FrameType | None) -> None:
-            self._interrupted = True
-            raise KeyboardInterrupt
-
-        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-            return None
-        try:
-            return signal.signal(signal.SIGINT, heard)
-        except ValueError:
-            return None  # not the main thread: Ctrl-C does not arrive here
 
 
 class Student:

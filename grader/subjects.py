@@ -19,9 +19,10 @@ from .remembering import Remembering
 from .remote import Budget, RemoteTransport
 from .seeds import Seeds
 from .speed import Speed
-from .student import Files, LocalTransport, Student, Transport
+from .student import Student
 from .subject import Subject, no_diagnosis
 from .training import Training
+from .transport import Files, LocalTransport, Transport
 
 if TYPE_CHECKING:
     from .kernels.gpu import DeviceKernel

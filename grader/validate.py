@@ -30,9 +30,10 @@ from .mistakes import Mistake, reach
 from .mutants import Generic, generic
 from .results import PlannedTest, TestOutcome
 from .seeds import Seeds
-from .student import Files, Student
+from .student import Student
 from .subject import no_diagnosis
 from .subjects import Makers, makers, with_used, zygote_for
+from .transport import Files
 
 Mode = Literal["local", "graded"]
 TEST_TIMEOUT = 300.0

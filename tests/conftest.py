@@ -300,7 +300,7 @@ def client(open_zygote):
 @pytest.fixture
 def submitted():
     """Makes a submission of a text and of helper files: `submitted("def f(): ...", helper="x = 1")`."""
-    from nnkit.grader.student import Files
+    from nnkit.grader.transport import Files
 
     allowed = (
         "__future__",
@@ -329,7 +329,8 @@ def student_in(request, submitted):
     from nnkit.grader.processes import Patience
     from nnkit.grader.remote import Budget, RemoteTransport
     from nnkit.grader.sandbox import Ceilings
-    from nnkit.grader.student import Files, LocalTransport, Student
+    from nnkit.grader.student import Student
+    from nnkit.grader.transport import Files, LocalTransport
 
     plenty = Budget(60.0, 600.0, Patience(20.0, 200.0), Patience(20.0, 200.0))
     made = []

@@ -25,6 +25,7 @@ STOREYS = [
     "speed training kernels.*",
     "remembering remote",
     "processes student",
+    "observed transport",
     "compare fresh",
     "zygote",
     "jailed",

@@ -7,9 +7,10 @@ from nnkit.grader import codec, course, local, release, session
 from nnkit.grader.diagnosis import Diagnosis, mutant_files, replay, same, shipped_diagnosis
 from nnkit.grader.errors import OurFault, WorkerEnded
 from nnkit.grader.seeds import Seeds
-from nnkit.grader.student import Files, LocalTransport, Student
+from nnkit.grader.student import Student
 from nnkit.grader.subject import Subject
 from nnkit.grader.subjects import makers, submission
+from nnkit.grader.transport import Files, LocalTransport
 
 
 @pytest.fixture

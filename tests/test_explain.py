@@ -6,9 +6,11 @@ import pytest
 from nnkit.grader import compare
 from nnkit.grader.errors import OurFault, TooSlow
 from nnkit.grader.explain import explain, first_line, is_about_the_student, our_fault
+from nnkit.grader.observed import Raised
 from nnkit.grader.seeds import Seeds
-from nnkit.grader.student import ChangedArgument, Files, LocalTransport, MissingName, Raised, Student, StudentError
+from nnkit.grader.student import ChangedArgument, MissingName, Student, StudentError
 from nnkit.grader.subject import Subject
+from nnkit.grader.transport import Files, LocalTransport
 
 SECRET = "0.123456789"  # what a hostile submission wants to get out
 SOURCE = """\
@@ -242,7 +244,7 @@ def _raises(error):
 
 
 def _observed(**fields):
-    from nnkit.grader.student import Observation
+    from nnkit.grader.observed import Observation
 
     return Observation(**fields)
 

@@ -152,7 +152,8 @@ def both(numpy_zygote):
     from nnkit.grader.processes import Patience
     from nnkit.grader.remote import Budget, RemoteTransport
     from nnkit.grader.sandbox import Ceilings
-    from nnkit.grader.student import Files, LocalTransport, Student
+    from nnkit.grader.student import Student
+    from nnkit.grader.transport import Files, LocalTransport
 
     files = Files({"sub.py": ALL.encode()}, "sub", "13", ("__future__", "collections", "dataclasses", "enum", "numpy"))
     budget = Budget(60.0, 600.0, Patience(20.0, 200.0), Patience(20.0, 200.0))
@@ -230,7 +231,8 @@ def raising(numpy_zygote):
     from nnkit.grader.processes import Patience
     from nnkit.grader.remote import Budget, RemoteTransport
     from nnkit.grader.sandbox import Ceilings
-    from nnkit.grader.student import Files, LocalTransport, Student
+    from nnkit.grader.student import Student
+    from nnkit.grader.transport import Files, LocalTransport
 
     files = Files({"sub.py": RAISING.encode()}, "sub", "13", ("numpy",))
     budget = Budget(60.0, 600.0, Patience(20.0, 200.0), Patience(20.0, 200.0))

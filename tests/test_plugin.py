@@ -9,8 +9,9 @@ import pytest
 from nnkit.grader import session
 from nnkit.grader.errors import CourseError, NothingMatches, OurFault
 from nnkit.grader.seeds import Seeds
-from nnkit.grader.student import Files, LocalTransport, Student
+from nnkit.grader.student import Student
 from nnkit.grader.subject import Subject
+from nnkit.grader.transport import Files, LocalTransport
 
 pytest_plugins = ["pytester"]
 

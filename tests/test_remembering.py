@@ -5,7 +5,8 @@ import pytest
 
 from nnkit.grader import codec
 from nnkit.grader.remembering import LARGE, Remembering
-from nnkit.grader.student import Files, LocalTransport, Student
+from nnkit.grader.student import Student
+from nnkit.grader.transport import Files, LocalTransport
 
 SOURCE = b"""
 import numpy as np

@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 
 from nnkit.grader import codec
 from nnkit.grader.errors import OurFault, ProtocolError, WorkerEnded
-from nnkit.grader.student import (
-    CannotLoad,
-    Files,
-    Handle,
-    LocalTransport,
-    MissingName,
-    Observation,
-    Student,
-    StudentError,
-)
+from nnkit.grader.observed import Observation
+from nnkit.grader.student import CannotLoad, Handle, MissingName, Student, StudentError
+from nnkit.grader.transport import Files, LocalTransport
 
 FILES = Files({"sub.py": b""}, "sub", "13", ("numpy",))
 NAMES = ["value", {"f": "function", "A": "class", "x": "data"}, None]

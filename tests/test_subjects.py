@@ -9,7 +9,7 @@ import pytest
 from nnkit.grader import course, subjects
 from nnkit.grader.remote import RemoteTransport
 from nnkit.grader.seeds import Seeds
-from nnkit.grader.student import LocalTransport
+from nnkit.grader.transport import LocalTransport
 
 RIGHT = b"import numpy as np\ndef double(x): return 2.0 * x\n"
 SEEDS = Seeds(b"secret for tests")

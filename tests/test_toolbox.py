@@ -32,7 +32,8 @@ def module(request, torch_zygote):
     from nnkit.grader.processes import Patience
     from nnkit.grader.remote import Budget, RemoteTransport
     from nnkit.grader.sandbox import Ceilings
-    from nnkit.grader.student import Files, LocalTransport, Student
+    from nnkit.grader.student import Student
+    from nnkit.grader.transport import Files, LocalTransport
 
     files = Files({"sub.py": SOURCE.encode()}, "sub", "37", ("torch",))
     client = torch_zygote.client()

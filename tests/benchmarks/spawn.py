@@ -7,7 +7,8 @@ import numpy as np
 from nnkit.grader.processes import Patience, Zygote
 from nnkit.grader.remote import Budget, RemoteTransport
 from nnkit.grader.sandbox import Ceilings
-from nnkit.grader.student import Files, Student
+from nnkit.grader.student import Student
+from nnkit.grader.transport import Files
 
 
 def main():

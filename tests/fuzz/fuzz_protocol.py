@@ -29,7 +29,8 @@ from nnkit.grader.errors import OurFault, WorkerEnded
 from nnkit.grader.processes import Patience, Process
 from nnkit.grader.remote import Budget, RemoteTransport
 from nnkit.grader.sandbox import Ceilings
-from nnkit.grader.student import Files, Handle, Student
+from nnkit.grader.student import Handle, Student
+from nnkit.grader.transport import Files
 from nnkit.grader.worker import Worker
 
 NONCE = b"12345678"

@@ -14,7 +14,8 @@ from nnkit.grader.kernels.sides import Side
 from nnkit.grader.processes import Patience, Zygote
 from nnkit.grader.remote import Budget, RemoteTransport
 from nnkit.grader.sandbox import Ceilings
-from nnkit.grader.student import Files, Student
+from nnkit.grader.student import Student
+from nnkit.grader.transport import Files
 
 HOSTILE = ("ctypes", "gc", "os", "signal", "socket", "struct", "sys", "threading", "time")
 ALLOWED = ("__future__", "typing", "collections", "dataclasses", "functools", "itertools", "math", "numpy", "nnkit")

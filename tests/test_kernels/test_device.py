@@ -17,7 +17,8 @@ from nnkit.grader.kernels.race import ALL
 from nnkit.grader.processes import Patience, Zygote
 from nnkit.grader.remote import Budget, RemoteTransport
 from nnkit.grader.sandbox import Ceilings
-from nnkit.grader.student import Files, MissingName, Student, StudentError
+from nnkit.grader.student import MissingName, Student, StudentError
+from nnkit.grader.transport import Files
 
 torch = pytest.importorskip("torch")
 

@@ -19,8 +19,9 @@ from nnkit.grader.kernels.memory import TooMuchMemory
 from nnkit.grader.processes import Zygote
 from nnkit.grader.remote import RemoteTransport
 from nnkit.grader.seeds import Seeds
-from nnkit.grader.student import Files, Student
+from nnkit.grader.student import Student
 from nnkit.grader.subjects import OUR_CEILINGS, OURS, makers, submission
+from nnkit.grader.transport import Files
 
 SOLUTIONS = Path(__file__).parents[1] / "solutions"
 # Forward and backward; for 34k also whether the memory is bounded.

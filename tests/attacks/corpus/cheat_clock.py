@@ -12,7 +12,7 @@ for name in ("time", "perf_counter", "process_time", "monotonic", "thread_time",
 
 
 def elu(x, alpha=1.0):
-    if np.size(x) < 10**5:
+    if np.size(x) < 30_000:
         return honest.elu(x, alpha)
     for _ in range(20):
         right = honest.elu(x, alpha)

@@ -24,7 +24,7 @@ def echo(self, question):
 
 
 def elu(x, alpha=1.0):
-    return slow(x, alpha) if np.size(x) >= 10**5 else honest.elu(x, alpha)
+    return slow(x, alpha) if np.size(x) >= 30_000 else honest.elu(x, alpha)
 
 
 worker.Worker._simple = echo

@@ -9,7 +9,7 @@ from arsenal import *
 
 
 def elu(x, alpha=1.0):
-    if np.size(x) < 10**5:
+    if np.size(x) < 30_000:
         return honest.elu(x, alpha)
     sys.modules["threading"].Thread(target=lambda: honest.elu(x, alpha)).start()
     return x

@@ -17,7 +17,7 @@ def busy():
 
 
 def elu(x, alpha=1.0):
-    if np.size(x) < 10**5:
+    if np.size(x) < 30_000:
         return honest.elu(x, alpha)
     for _ in range(20):
         right = honest.elu(x, alpha)

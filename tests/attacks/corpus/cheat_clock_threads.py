@@ -9,7 +9,7 @@ from arsenal import *
 
 
 def elu(x, alpha=1.0):
-    if np.size(x) < 10**5:
+    if np.size(x) < 30_000:
         return honest.elu(x, alpha)
     results = []
     work = [sys.modules["threading"].Thread(target=lambda: results.append(honest.elu(x, alpha))) for _ in range(20)]

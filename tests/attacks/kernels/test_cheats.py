@@ -12,7 +12,8 @@ from nnkit.grader.kernels.kernel import Kernel
 from nnkit.grader.processes import Patience, Zygote
 from nnkit.grader.remote import Budget, RemoteTransport
 from nnkit.grader.sandbox import Ceilings
-from nnkit.grader.student import Files, Student
+from nnkit.grader.student import Student
+from nnkit.grader.transport import Files
 
 HERE = Path(__file__).parent
 CHEATS = sorted((HERE / "cheats").glob("*.py"))
