@@ -11,10 +11,10 @@ from typing import Any
 from ..errors import AskedWrongly, OurFault
 from ..processes import FreshClient
 from ..remote import RemoteTransport
-from .interpreted import BUDGET, CEILINGS, file_beside
-from .levels import without_triton
 from ..student import Student
 from ..transport import Files
+from .interpreted import BUDGET, CEILINGS, file_beside
+from .levels import without_triton
 
 CAPABILITIES = (80, 90)  # an A100, an H100
 TOLD = 300  # characters of an error: the compiler says what is wrong after it has said where

@@ -18,6 +18,8 @@ from ..compare import Mismatch
 from ..errors import OurFault, TooSlow
 from ..processes import FreshClient
 from ..remote import RemoteTransport
+from ..student import MissingName, Student, StudentError
+from ..transport import Files
 from . import tracks
 from .interpreted import BUDGET, CEILINGS
 from .kernel import Give, Kernel
@@ -25,8 +27,6 @@ from .ladder import Standing
 from .race import ALL, Case, Defences
 from .sides import Side
 from .stage import DeviceSide, Stage, files_of, our_files, own_device
-from ..student import MissingName, Student, StudentError
-from ..transport import Files
 
 LEVEL = "gpu"
 SLOTS = (4000, 4001)  # users of the student's and of our process, where we are root: neither reaches the other's

@@ -22,9 +22,9 @@ from ..errors import AskedWrongly
 from ..processes import FreshClient, Patience
 from ..remote import Budget, RemoteTransport
 from ..sandbox import Ceilings
-from .levels import without_triton
 from ..student import Student
 from ..transport import Files
+from .levels import without_triton
 
 Words = NDArray[Any]
 

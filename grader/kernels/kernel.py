@@ -11,12 +11,12 @@ import numpy as np
 
 from ..errors import TooSlow
 from ..remote import RemoteTransport
+from ..student import Student
 from . import machine, memory
 from .ladder import Rung, Standing, better, growth, rungs, words, worse
 from .look import Draw, Look, Run
 from .race import ALL, Case, Defences, Inconclusive, Race, estimate
 from .sides import Side, own_core
-from ..student import Student
 
 ATTEMPTS = 2  # a verdict that is not the best one is reached twice, in fresh workers
 MOST_SECONDS = 17.0  # on the clock, for the rounds of all attempts at one verdict

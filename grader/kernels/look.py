@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..student import Student
 from . import machine
 from .ladder import figure, growth, landmarks
-from ..student import Student
 
 LOOKS = 5  # calls of which the fastest is shown
 LONGEST_LOOK = 2.0  # seconds; what takes longer is seen at a smaller size, or once

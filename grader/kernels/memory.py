@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import TooSlow
+from ..student import Student
 from .look import LEAST_MEMORY, Draw, Run
 from .sides import Side
-from ..student import Student
 
 LONGEST = 15.0  # seconds of processor time of one call, as a small one lets expect
 

@@ -17,8 +17,8 @@ from ..cores import claimed_core
 from ..errors import OurFault
 from ..processes import Process
 from ..remote import RemoteTransport
-from .look import Run
 from ..student import Student, StudentError
+from .look import Run
 
 STOP_SECONDS = 10.0  # for a process to be stopped; it takes microseconds unless the kernel is in trouble
 STOPPED = {"T", "t", "Z", "X"}  # states of a thread that runs no more

@@ -20,12 +20,12 @@ from typing import Any
 import torch
 
 from ..errors import OurFault
+from ..student import Student, StudentError
+from ..transport import Files
 from . import aboard, pinned
 from .aboard import Region
 from .rounding import kind_of
 from .sides import Sample, Side
-from ..student import Student, StudentError
-from ..transport import Files
 
 UNWRITTEN = 0xFF  # of every byte before a call: not a number, of whatever kind
 BUSY = 2.0  # times what it takes to overwrite the cache: then the device is still at work for somebody
