@@ -118,4 +118,4 @@ def test_a_training_that_never_ends(monkeypatch):
     assert result.state == "timeout"
     [test] = result.tests
     assert (test.status, test.score) == ("failed", 0.0)
-    assert re.search(r"did not come back\. The submission's \d+ s of processor time .* are used up\.", test.message)
+    assert re.search(r"did not come back\. The \d+ s of processor time for this training are used up\.", test.message)
