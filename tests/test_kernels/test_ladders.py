@@ -175,7 +175,7 @@ def test_the_reference_against_itself(suites, kernel_of, neighbours, capsys):
     for _ in range(20):
         found = kernel._attempt(
             lambda module, x, w, b: module.conv2d_fast(x, w, b), [suite.case(kernel, 16, 32, 26, 64)],
-            suite.case(kernel, 4, 8, 16, 16), suite_ladder(suite), exact=True,
+            suite.case(kernel, 4, 8, 16, 16), suite_ladder(suite), time.monotonic() + MOST_SECONDS, exact=True,
         )  # fmt: skip
         ratios.append(found.ratio)
     with capsys.disabled():
