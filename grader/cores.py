@@ -34,17 +34,20 @@ def on_one_core() -> Iterator[None]:
     """
     before = os.sched_getaffinity(0)
     with claimed_core() as core:
-        if core is None or len(before) == 1:
-            yield
-            return
-        os.sched_setaffinity(0, {core})
+        if core is not None:
+            _stay(0, {core})
         try:
             yield
         finally:
-            os.sched_setaffinity(0, before)
+            _stay(0, before)
 
 
 def bring_along(pid: int) -> None:
     """Let another process run where this one may."""
-    with contextlib.suppress(OSError):  # another user's, without the right to: it stays where it is, and is slower
-        os.sched_setaffinity(pid, os.sched_getaffinity(0))
+    _stay(pid, os.sched_getaffinity(0))
+
+
+def _stay(pid: int, cores: set[int]) -> None:
+    # Another user's process, or a system that forbids it: then it runs wherever it is put, and is slower.
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(pid, cores)

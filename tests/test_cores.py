@@ -58,3 +58,16 @@ def test_a_process_that_is_gone_is_not_minded():
     os.waitpid(pid, 0)
 
     bring_along(pid)
+
+
+def test_where_the_system_forbids_it_grading_goes_on(monkeypatch):
+    """Some containers let nobody choose a core"""
+
+    def forbidden(_pid, _cores):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setaffinity", forbidden)
+    with on_one_core():
+        bring_along(os.getpid())
+
+    assert sorted(os.sched_getaffinity(0)) == HERE
