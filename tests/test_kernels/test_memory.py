@@ -12,7 +12,9 @@ from nnkit.grader.kernels.sides import Side
 
 PLAIN = "import numpy as np\ndef f(x): return x * 2\n"
 # Takes 64 MiB for a moment, for the large inputs.
-TEMPORARY = "import numpy as np\ndef f(x):\n    big = np.ones(128 * len(x))\n    big += 1\n    return x * 2 + big[0] * 0\n"
+TEMPORARY = (
+    "import numpy as np\ndef f(x):\n    big = np.ones(128 * len(x))\n    big += 1\n    return x * 2 + big[0] * 0\n"
+)
 # The same memory, taken at import: by its own peak nothing happens in the call.
 ARENA = "import numpy as np\nbig = np.ones(1 << 23)\ndef f(x):\n    big[:] += 1\n    return x * 2\n"
 SQUARE = "import numpy as np\ndef f(x): return np.add.outer(x, x).sum(axis=1)\n"
