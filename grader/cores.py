@@ -1,4 +1,4 @@
-"""Processor cores: which ones are in use by comparisons and grading processes of this machine, and staying on one."""
+"""What comparisons and grading processes of this machine have claimed, its cores above all, and staying on one core."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ import os
 import socket
 from collections.abc import Iterator
 
-CLAIM = "nnkit-core"  # name of the sockets that say which cores are in use
+CLAIM = "nnkit-core"  # first part of the names that say which cores are in use
+
+
+@contextlib.contextmanager
+def claimed(name: str) -> Iterator[bool]:
+    """Whether a name is nobody else's on this machine; it is ours while this lasts, and ends with the process."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:
+        try:
+            claim.bind(f"\0{name}")
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 @contextlib.contextmanager
 def claimed_core() -> Iterator[int | None]:
     """A core that nobody else on this machine has claimed, for as long as this lasts; None when all are."""
     with contextlib.ExitStack() as held:
-        for core in sorted(os.sched_getaffinity(0)):
-            claim = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-            try:
-                claim.bind(f"\0{CLAIM}-{core}")  # a name that ends with the process
-            except OSError:
-                continue
-            yield core
-            return
-        yield None
+        cores = sorted(os.sched_getaffinity(0))
+        yield next((core for core in cores if held.enter_context(claimed(f"{CLAIM}-{core}"))), None)
 
 
 @contextlib.contextmanager

@@ -399,10 +399,6 @@ class Process:
                 self.seconds = time.clock_gettime(((~self.pid) << 3) | 2)
         return self.seconds
 
-    def ask(self, question: list[codec.Buffer], patience: Patience, call_back: CallBack) -> Frame:
-        """Ask one question and return the answer's head and buffers, undecoded; see `ask_all`."""
-        return self.ask_all([question], patience, call_back)[0]
-
     def ask_all(self, questions: Sequence[list[codec.Buffer]], patience: Patience, call_back: CallBack) -> list[Frame]:
         """Ask questions in one crossing and return each answer's head and buffers, undecoded.
 

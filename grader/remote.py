@@ -114,7 +114,10 @@ class RemoteTransport:
             self._process = None
 
     def _patience(self) -> tuple[Patience, str, str]:
-        """How long one crossing may take, whatever it asks, and what to say when either time, being the budget's last, runs out."""
+        """How long one crossing may take, whatever it asks.
+
+        And what to say when its processor time, or its time, is the last of the budget and runs out.
+        """
         assert self._process is not None
         timed_out = any(state == "timeout" for state, _ in self.ends)
         most = self._budget.after_first_timeout if timed_out else self._budget.per_question

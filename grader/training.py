@@ -25,6 +25,7 @@ from .student import Student
 
 SPARE = 5.0  # seconds of processor time beside the epochs: loading, unpacking, converting
 SHIFT, SCALE = 0.1307, 0.3081  # mean and standard deviation of all training pixels, from 0 to 1
+HOPELESS = 0.5  # who reads less after the first attempt is not trained longer
 PACKING = 6  # gzip's effort; 60,000 images must fit into one question's head
 
 # Of the network 784-256-128-10, in its order; they all differ, so that names do not matter.
@@ -53,6 +54,21 @@ class Trained:
     result: Any
     seconds: float
     printed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How well real digits are read.
+
+    Attributes:
+        accuracy: the share of the test digits that is read, after the last attempt.
+        goal: what full marks ask for.
+        share: of the marks that it earns, from 0 to 1.
+    """
+
+    accuracy: float
+    goal: float
+    share: float
 
 
 class Exam:
@@ -216,6 +232,38 @@ class Training:
         """
         most = float(math.ceil(times * epochs * self.seconds_an_epoch(exam) + SPARE))
         return self._alone(self._student(most), exam.train_images, exam.train_labels, epochs)
+
+    def reading(
+        self, exam: Exam, plan: tuple[Any, ...], *, times: float, logits_of: Callable[[Any], Callable[[Array], Array]],
+        tell: Callable[[str], None],
+    ) -> Reading:  # fmt: skip
+        """Train until the digits are read as well as asked for, or no attempt is left.
+
+        Args:
+            exam: the digits.
+            plan: the epochs of each attempt, then the accuracy for full marks and the one for none.
+            times: see `run`.
+            logits_of: makes the network of a state dict, as `logits_of` and `image_logits_of` do.
+            tell: keeps what every attempt came to.
+
+        Raises:
+            AssertionError: what came back is no network; says what is wrong.
+            StudentError: as `run`.
+        """
+        __tracebackhide__ = True
+        *attempts, goal, nothing = plan
+        accuracy = 0.0
+        for epochs in attempts:
+            made = self.run(exam, epochs, times=times)
+            assert isinstance(made.result, dict), "run returns a dict"
+            accuracy = exam.accuracy(logits_of(made.result.get("state_dict")))
+            tell(
+                f"{accuracy:.2%} of the test digits after {epochs} epochs on {exam.digits.described}; {made.seconds:.1f} s "
+                f"of processor time, the reference needs {self.seconds_an_epoch(exam):.1f} s for one epoch."
+            )
+            if accuracy >= goal or accuracy < HOPELESS:
+                break
+        return Reading(accuracy, goal, min(max((accuracy - nothing) / (goal - nothing), 0.0), 1.0))
 
     def alone(self, images: bytes, labels: bytes, epochs: int, *, seconds: float = 10.0, **options: Any) -> Trained:
         """Have the student's `run` train on other data in a worker of its own."""

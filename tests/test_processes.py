@@ -43,7 +43,7 @@ def say(data):
 def asked(process, *question, patience=PLENTY, call_back=lambda head, buffers: None):
     """Ask, and return the answer as a tree."""
     parts = codec.Encoder(lambda function: [codec.CALLBACK, 0]).frame(list(question))
-    head, buffers = process.ask(parts, patience, call_back)
+    head, buffers = process.ask_all([parts], patience, call_back)[0]
     return codec.Decoder(lambda tag, fields: (tag, fields)).value(head, buffers)
 
 

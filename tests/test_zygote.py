@@ -13,6 +13,7 @@ import pytest
 from nnkit.grader import channel, codec, jailed, sandbox, zygote
 from nnkit.grader.processes import Patience
 from nnkit.grader.sandbox import Ceilings
+from nnkit.grader.transport import no_call_back
 
 CEILINGS = Ceilings(memory=4 << 30, seconds=60)
 PLENTY = Patience(cpu=20, wall=60)
@@ -38,13 +39,13 @@ def draw(): return [np.random.rand(), hash("text")]
 def worker(client, source, *modules):
     process = client.fork(CEILINGS)
     question = ["load", {"sub.py": source.encode()}, "sub", ["numpy", *modules], "13", "", 1]
-    process.ask(codec.Encoder().frame(question), PLENTY, lambda head, buffers: None)
+    process.ask_all([codec.Encoder().frame(question)], PLENTY, no_call_back)
     return process
 
 
 def call(process, name, *arguments):
     parts = codec.Encoder().frame(["call", ["name", name], list(arguments), {}, False])
-    answer = codec.Decoder().value(*process.ask(parts, PLENTY, lambda head, buffers: None))
+    answer = codec.Decoder().value(*process.ask_all([parts], PLENTY, no_call_back)[0])
     assert answer[0] == "value", answer
     return answer[1]
 

@@ -8,7 +8,6 @@ for, so nothing can be computed ahead, and what is not there by then is not part
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 
 import torch
 
+from ..cores import claimed
 from ..errors import OurFault
 from ..student import Student, StudentError
 from ..transport import Files
@@ -270,13 +270,11 @@ def own_device() -> Iterator[None]:
         OurFault: it is not free for a long time.
     """
     deadline = time.monotonic() + QUEUE_SECONDS
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:
-        while True:
-            try:
-                claim.bind(f"\0{CLAIM}")  # a name that ends with the process
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise OurFault(f"The device was in use by others for {QUEUE_SECONDS:.0f} s.") from None
-                time.sleep(POLLED)
-        yield
+    while True:
+        with claimed(CLAIM) as ours:
+            if ours:
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise OurFault(f"The device was in use by others for {QUEUE_SECONDS:.0f} s.")
+        time.sleep(POLLED)

@@ -25,7 +25,6 @@ SHAPES = [(256, 784), (256,), (128, 256), (128,), (10, 128), (10,)]
 # and 94.4 to 95.5 % in 6. A linear model stays near 92 and 89 %.
 FULL_DATA, SUBSET = (5, 10, 0.97, 0.90), (3, 6, 0.925, 0.80)
 TIMES = 3.0  # the reference's processor time that a training may take
-HOPELESS = 0.5  # who reads less after the first attempt is not trained longer
 
 
 def idx(array):
@@ -703,17 +702,9 @@ def test_one_line_an_epoch(training, rng):
 def test_real_digits(training, rng, set_score, tell):
     """Trained on real digits, the network reads test digits it never saw: 97 % with the full set, 92.5 % with the subset"""
     exam = training.exam(rng)
-    *attempts, goal, nothing = FULL_DATA if exam.full else SUBSET
-    for epochs in attempts:
-        made = training.run(exam, epochs, times=TIMES)
-        assert isinstance(made.result, dict), "run returns a dict"
-        accuracy = exam.accuracy(training.logits_of(made.result.get("state_dict")))
-        tell(
-            f"{accuracy:.2%} of the test digits after {epochs} epochs on {exam.digits.described}; {made.seconds:.1f} s of processor "
-            f"time, the reference needs {training.seconds_an_epoch(exam):.1f} s for one epoch."
-        )
-        if accuracy >= goal or accuracy < HOPELESS:
-            break
-    share = min(max((accuracy - nothing) / (goal - nothing), 0.0), 1.0)
-    set_score(14 * share)
-    assert accuracy >= goal, f"{accuracy:.2%} of the test digits are read; {goal:.1%} were asked for"
+    plan = FULL_DATA if exam.full else SUBSET
+    found = training.reading(exam, plan, times=TIMES, logits_of=training.logits_of, tell=tell)
+    set_score(14 * found.share)
+    assert found.accuracy >= found.goal, (
+        f"{found.accuracy:.2%} of the test digits are read; {found.goal:.1%} were asked for"
+    )

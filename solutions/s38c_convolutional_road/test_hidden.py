@@ -30,7 +30,6 @@ FULL_DATA, SUBSET = (2, 4, 0.985, 0.95), (2, 6, 0.96, 0.88)
 # The reference's processor time that a training may take. Measured: a plain layout of memory takes 1.2 to 1.5 times as
 # long, convolutions put together by hand from windows and products 3.5 times.
 TIMES = 5.0
-HOPELESS = 0.5  # who reads less after the first attempt is not trained longer
 
 
 def shapes_of(filters, units, side):
@@ -453,17 +452,9 @@ def test_one_line_an_epoch(training, rng):
 def test_real_digits(training, rng, set_score, tell):
     """Trained on real digits, the network reads test digits it never saw: 98.5 % with the full set, 96 % with the subset"""
     exam = training.exam(rng, image=True)
-    *attempts, goal, nothing = FULL_DATA if exam.full else SUBSET
-    for epochs in attempts:
-        made = training.run(exam, epochs, times=TIMES)
-        assert isinstance(made.result, dict), "run returns a dict"
-        accuracy = exam.accuracy(training.image_logits_of(made.result.get("state_dict")))
-        tell(
-            f"{accuracy:.2%} of the test digits after {epochs} epochs on {exam.digits.described}; {made.seconds:.1f} s of "
-            f"processor time, the reference needs {training.seconds_an_epoch(exam):.1f} s for one epoch."
-        )
-        if accuracy >= goal or accuracy < HOPELESS:
-            break
-    share = min(max((accuracy - nothing) / (goal - nothing), 0.0), 1.0)
-    set_score(12 * share)
-    assert accuracy >= goal, f"{accuracy:.2%} of the test digits are read; {goal:.1%} were asked for"
+    plan = FULL_DATA if exam.full else SUBSET
+    found = training.reading(exam, plan, times=TIMES, logits_of=training.image_logits_of, tell=tell)
+    set_score(12 * found.share)
+    assert found.accuracy >= found.goal, (
+        f"{found.accuracy:.2%} of the test digits are read; {found.goal:.1%} were asked for"
+    )

@@ -13,6 +13,7 @@ from nnkit.grader import codec
 from nnkit.grader.processes import Patience, Zygote
 from nnkit.grader.sandbox import Ceilings, Job
 from nnkit.grader.sandbox.tether import DiesWithParent
+from nnkit.grader.transport import no_call_back
 
 CODE = b"""
 def loops(tell):
@@ -55,13 +56,13 @@ def ask(client, state, zygote):
         print(json.dumps([os.getppid(), os.getpid(), zygote.pid, process.pid]), flush=True)
 
     question = ["load", {"k.py": CODE}, "k", [], "13", "", 1]
-    process.ask(codec.Encoder().frame(question), PATIENCE, lambda _head, _buffers: None)
+    process.ask_all([codec.Encoder().frame(question)], PATIENCE, no_call_back)
     if state == "waits":
         tell()
         sys.stdin.read()
     while True:
         question = ["call", ["name", state], [print], {}, False]
-        process.ask(codec.Encoder(lambda _: [codec.CALLBACK, 0]).frame(question), PATIENCE, called_back)
+        process.ask_all([codec.Encoder(lambda _: [codec.CALLBACK, 0]).frame(question)], PATIENCE, called_back)
         if state == "answers":
             tell()
 
