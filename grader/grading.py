@@ -8,37 +8,30 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import json
 import os
 import selectors
 import signal
-import struct
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import course, imports, session
-from .cores import on_one_core
 from .course import Section
 from .environment import ONE_THREAD
-from .errors import NnkitError, OurFault
+from .errors import NnkitError
 from .exchange.plain import Submission
-from .processes import Client, Zygote, ZygoteGone
-from .remote import RemoteTransport
+from .grading_session import ZYGOTE_GONE, Queue, SessionProcess
+from .mistakes import Mistake, catalogue
+from .processes import Client, Zygote
 from .results import PlannedTest, SectionResult, State, TestOutcome, completed
-from .sandbox import Job, Level
-from .sandbox.tether import DiesWithParent
+from .sandbox import Level
 from .seeds import Seeds
-from .student import Student
-from .subjects import Makers, budget_for, makers, submission, zygote_for
+from .subjects import budget_for, zygote_for
 
 ATTEMPTS = 2  # at one submission, when what goes wrong is ours
 BELT = 60.0  # seconds that a test may hold up a session beyond a submission's whole budget
-INDEX = struct.Struct("<I")
-ZYGOTE_GONE = 4  # exit code of a session
 
 
 @dataclass(slots=True)
@@ -112,6 +105,9 @@ class _Grading:
         self._warm, self._submissions, self._jobs, self._heard = warm, submissions, jobs, heard
         self._level, self._noted, self._gpu = level, noted, gpu
         self._planned: list[PlannedTest] = []
+        self._command = os.getpid()
+        self._listening = False
+        self._session: SessionProcess | None = None  # which one this is, in a fork
         self._early: dict[int, tuple[State, str]] = {}
         self._todo: dict[int, _Todo] = {}
         self._results: dict[int, SectionResult] = {}
@@ -166,75 +162,100 @@ class _Grading:
     def _round(self) -> str:
         """Let session processes grade what is still to be done; return what went wrong with them, or ""."""
         seats: list[_Seat] = []
-        take, give = os.pipe()
-        feeder = threading.Thread(target=_feed, args=(give, sorted(self._todo)), daemon=True)
+        self._listening = False
         try:
-            try:
-                self._seat(seats, take, give)
-            except OurFault as fault:
-                return str(fault)
-            finally:
-                os.close(take)  # from here on the queue breaks when the last session has ended
-                for seat in seats:
-                    os.close(seat.writing)
-                    seat.client.close()
-                feeder.start()
-            self._listen(seats)
+            if self.zygote is None:
+                self.zygote = zygote_for(self._warm, self._level)
+            mistakes = catalogue(self.section.mistakes, self.section.reference)
+            self._collect(self._visits(seats, mistakes))
+        except Exception as error:
+            if self._listening:
+                raise  # by whoever hears the results
+            return str(error) if isinstance(error, NnkitError) else f"{type(error).__name__}: {error}"
         finally:
-            codes = [seat.end() for seat in seats]
-            feeder.join()
-            if ZYGOTE_GONE in codes or (self.zygote is not None and not self.zygote.alive):
+            if any(seat.code == ZYGOTE_GONE for seat in seats) or (self.zygote is not None and not self.zygote.alive):
                 self._part_from_zygote()
         self._sort_out(seats)
         return next((seat.broken for seat in seats if seat.broken), "the grading process ended")
-
-    def _seat(self, seats: list[_Seat], take: int, give: int) -> None:
-        """Start the session processes of a round."""
-        if self.zygote is None:
-            self.zygote = zygote_for(self._warm, self._level)
-        _import_what_sessions_need()
-        # The clients are made before the fork: what they need of the zygote is not to be shared.
-        for _ in range(max(1, min(self._jobs, len(self._todo)))):
-            seat = _Seat(self.zygote.client(), *os.pipe())
-            seats.append(seat)
-        for seat in seats:
-            seat.pid = self._fork(seat, seats, take, give)
 
     def _part_from_zygote(self) -> None:
         if self.zygote is not None:
             self.zygote.close()
             self.zygote = None
 
-    def _fork(self, seat: _Seat, seats: list[_Seat], take: int, give: int) -> int:
+    def _collect(self, visits: Iterator[session.Visit]) -> None:
+        """Collect the suites once for all session processes: they are forks of this one that go on from there."""
+        try:
+            session.run(
+                [self.section.visible_suite, self.section.hidden_suite],
+                visits,
+                points=self.section.points,
+                planned=self._plan,
+                timeout=budget_for(self.section).wall + BELT,
+                without=session.left_out(gpu=self._gpu),
+            )
+        except BaseException as error:  # what ends a fork is told to its parent, which does it again
+            if not self._in_fork:
+                raise
+            if self._session is not None:
+                self._session.fail(error)
+        finally:
+            if self._in_fork:
+                os._exit(1 if self._session is None else self._session.code)
+
+    @property
+    def _in_fork(self) -> bool:
+        return os.getpid() != self._command
+
+    def _plan(self, tests: list[PlannedTest]) -> None:
+        self._planned = tests
+
+    def _visits(self, seats: list[_Seat], mistakes: list[Mistake]) -> Iterator[session.Visit]:
+        """Fork the session processes, each of which has visits of its own; this process has none, and listens."""
+        queue = Queue(sorted(self._todo))
+        try:
+            self._fork(seats, queue, mistakes)
+            if not self._in_fork:
+                for seat in seats:
+                    seat.hand_over()
+                queue.feed()
+                self._listening = True
+                self._listen(seats)
+        finally:
+            if not self._in_fork:
+                for seat in seats:
+                    seat.end()
+                queue.close()
+                gc.unfreeze()
+        if self._session is not None:
+            yield from self._session.visits()
+
+    def _fork(self, seats: list[_Seat], queue: Queue, mistakes: list[Mistake]) -> None:
+        """Fork a session process for every job; in each, note which one it is."""
+        assert self.zygote is not None
+        # The clients are made before the fork: what they need of the zygote is not to be shared.
+        for _ in range(max(1, min(self._jobs, len(self._todo)))):
+            seats.append(_Seat(self.zygote.client(), *os.pipe()))  # noqa: PERF401  those before an error are ended
         sys.stdout.flush()
         sys.stderr.flush()
         gc.collect()
-        gc.freeze()  # for good: collecting writes to what it looks at, and would make a copy of each page that is shared
+        gc.freeze()  # collecting writes to what it looks at, and would make a copy of each page that is shared
         parent = os.getpid()
-        pid = os.fork()
-        if pid:
-            return pid
-        code = 1
-        try:
-            DiesWithParent().apply(Job.empty())
-            if os.getppid() != parent:
-                os._exit(code)  # it ended before this process was tied to it
-            os.close(give)
-            assert self.zygote is not None
-            self.zygote.forget()
-            for other in seats:
-                os.close(other.reading)
-                if other is not seat:
-                    os.close(other.writing)
-                    other.client.forget()
-            with session.unheard():
-                code = _Session(
-                    self.section, self.seeds, self._submissions, seat.client, take, seat.writing, gpu=self._gpu
-                ).run()
-        except BaseException as error:  # noqa: BLE001  whatever it is, the parent is told and does it again
-            seat.tell(broken=str(error) if isinstance(error, NnkitError) else f"{type(error).__name__}: {error}")
-        finally:
-            os._exit(code)
+        for seat in seats:
+            seat.pid = os.fork()
+            if seat.pid == 0:
+                self._session = SessionProcess(
+                    self.section, self.seeds, self._submissions, mistakes, len(self._planned), seat.client, queue,
+                    seat.writing, gpu=self._gpu,
+                )  # fmt: skip
+                self._session.settle(parent)
+                self.zygote.forget()
+                for other in seats:
+                    os.close(other.reading)
+                    if other is not seat:
+                        os.close(other.writing)
+                        other.client.forget()
+                return
 
     def _listen(self, seats: list[_Seat]) -> None:
         with selectors.DefaultSelector() as selector:
@@ -253,9 +274,7 @@ class _Grading:
                         self._hear(seat, json.loads(line))
 
     def _hear(self, seat: _Seat, message: dict[str, Any]) -> None:
-        if "planned" in message:
-            self._planned = self._planned or [_planned(entry) for entry in message["planned"]]
-        elif "begin" in message:
+        if "begin" in message:
             seat.current = message["begin"]
             todo = self._todo[seat.current]
             todo.begun += 1
@@ -322,136 +341,24 @@ class _Seat:
     current: int | None = None
     broken: str = ""
     heard_all: bool = False  # it has closed its end, and leaves
+    code: int | None = None  # with which it has ended
 
-    def end(self) -> int:
-        """End the process, if it has not ended by itself, and return its exit code."""
+    def hand_over(self) -> None:
+        """Close what is the process's alone."""
+        os.close(self.writing)
+        self.writing = -1
+        self.client.close()
+
+    def end(self) -> None:
+        """End the process, if it has not ended by itself."""
+        if self.writing >= 0:
+            self.hand_over()
         os.close(self.reading)
-        if not self.pid:
-            return 0
-        if not self.heard_all:
-            os.kill(self.pid, signal.SIGKILL)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-    def tell(self, **message: Any) -> None:
-        """Write one message to the parent; only in the child."""
-        data = memoryview(json.dumps(message, allow_nan=False).encode() + b"\n")
-        while data:
-            data = data[os.write(self.writing, data) :]
-
-
-class _Session:
-    """The life of a session process."""
-
-    def __init__(
-        self, section: Section, seeds: Seeds, submissions: Sequence[Submission], client: Client, take: int, ink: int,
-        *, gpu: bool,
-    ) -> None:  # fmt: skip
-        self._section, self._seeds, self._submissions, self._gpu = section, seeds, submissions, gpu
-        self._client, self._take = client, take
-        self._seat = _Seat(client, -1, ink)
-        self._tests = 0
-
-    def run(self) -> int:
-        """Grade what the queue gives and return the exit code."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-        try:
-            with on_one_core(), makers(self._section, self._seeds, self._client, gpu=self._gpu) as made:
-                list(made.mistakes)  # a catalogue that cannot be read is found before anybody is begun with
-                session.run(
-                    [self._section.visible_suite, self._section.hidden_suite],
-                    self._visits(made),
-                    points=self._section.points,
-                    planned=self._plan,
-                    timeout=budget_for(self._section).wall + BELT,
-                    without=session.left_out(gpu=self._gpu),
-                )
-        except NnkitError:
-            if not self._client.gone:
-                raise
-        return ZYGOTE_GONE if self._client.gone else 0
-
-    def _plan(self, tests: list[PlannedTest]) -> None:
-        self._tests = len(tests)
-        self._seat.tell(planned=[asdict(test) for test in tests])
-
-    def _visits(self, made: Makers) -> Iterator[session.Visit]:
-        while not self._client.gone and (raw := os.read(self._take, INDEX.size)):
-            (place,) = INDEX.unpack(raw)
-            self._seat.tell(begin=place)
-            yield self._visit(made, place)
-
-    def _visit(self, made: Makers, place: int) -> session.Visit:
-        files = submission(self._section, self._submissions[place].files[self._section.number])
-        subject = made.subject(files)
-        unknown: list[str] = []
-        tested = 0
-        ordered = False
-
-        def heard(outcome: TestOutcome) -> bool:
-            nonlocal tested, ordered
-            tested += 1
-            self._seat.tell(outcome=asdict(outcome), of=place)
-            if outcome.status == "unknown":
-                unknown.append(outcome.message)
-                return False
-            if not ordered and subject.student.loaded:
-                ordered = True
-                with contextlib.suppress(ZygoteGone):  # the next question finds out, and says so
-                    made.order_next()
-            return True
-
-        def done(leaderboard: list[Any]) -> None:
-            try:
-                subject.student.close()
-            except ZygoteGone as gone:
-                unknown.append(str(gone))
-            if tested < self._tests and not unknown:
-                return  # something of ours broke the session off: this is no result, and is not told as one
-            state, detail = _state(subject.student, unknown)
-            transport = subject.student.transport
-            assert isinstance(transport, RemoteTransport)
-            isolation = "+".join(transport.layers) or "none"
-            self._seat.tell(end=place, state=state, detail=detail, isolation=isolation, leaderboard=leaderboard)
-
-        return session.Visit(subject, heard=heard, done=done)
-
-
-def _state(student: Student, unknown: list[str]) -> tuple[State, str]:
-    """The one state of a submission: what first ended its code, or that it was tested to the end."""
-    transport = student.transport
-    assert isinstance(transport, RemoteTransport)
-    if unknown:
-        return "unknown", unknown[0]
-    if student.cannot_load is not None and not transport.ends:
-        raised = getattr(student.cannot_load, "nnkit_raised", None)
-        full = raised is not None and raised.type_name == "MemoryError"
-        return "out_of_memory" if full else "import_error", str(student.cannot_load)
-    if transport.ends:
-        state, detail = transport.ends[0]
-        return state, detail  # type: ignore[return-value]
-    return "graded", ""
-
-
-def _feed(pipe: int, places: Sequence[int]) -> None:
-    """Fill the queue; it ends when the last session has closed its end."""
-    try:
-        for place in places:
-            os.write(pipe, INDEX.pack(place))
-    except BrokenPipeError:
-        pass  # every session has ended; what was not taken stays to be done
-    finally:
-        os.close(pipe)
-
-
-def _planned(tree: dict[str, Any]) -> PlannedTest:
-    return PlannedTest(**{**tree, "tags": tuple(tree["tags"])})
+        if self.pid:
+            if not self.heard_all:
+                os.kill(self.pid, signal.SIGKILL)
+            self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 def _outcome(tree: dict[str, Any]) -> TestOutcome:
     return TestOutcome(**{**tree, "tags": tuple(tree["tags"])})
-
-
-def _import_what_sessions_need() -> None:
-    """Import before the fork what every session would import after it: shared memory, and paid once."""
-    for name in ("gradescope_utils.autograder_utils.decorators", "pytest_timeout", "nnkit.grader.compare"):
-        importlib.import_module(name)

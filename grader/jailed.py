@@ -6,6 +6,7 @@ Imported when the zygote stands in its namespaces, so that numpy is in the memor
 from __future__ import annotations
 
 import codecs
+import contextlib
 import fcntl
 import importlib
 import io
@@ -22,6 +23,7 @@ NUMPY_PARTS = (
     "numpy.fft", "numpy.lib.stride_tricks", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random",
     "numpy.testing", "numpy.typing",
 )  # fmt: skip
+TORCH_PARTS = ("torch._decomp.decompositions_for_jvp", "torch.nn.utils.prune")  # imported when they are first used
 ENCODINGS = ("ascii", "latin-1", "utf-16", "utf-32", "utf-8-sig", "idna", "unicode_escape")
 
 
@@ -75,6 +77,9 @@ def warm_up(torch_too: bool, modules: list[str]) -> None:
         return
     import torch
 
+    for name in TORCH_PARTS:
+        with contextlib.suppress(ModuleNotFoundError):  # not every version has every part
+            importlib.import_module(name)
     torch.set_num_threads(1)
     weight = torch.zeros(2, 2, requires_grad=True)
     # The first optimizer of a process imports 800 modules; a first backward starts no thread on a CPU.

@@ -57,10 +57,9 @@ def catalogue(mistakes: Path, reference: Path) -> list[Mistake]:
     """Read a section's mistakes.
 
     Raises:
-        CourseError: an entry is not written as docs/authoring.md says.
+        CourseError: an entry is not written as docs/authoring.md says, or one of the files is no Python.
     """
-    source, original = mistakes.read_text("utf-8"), reference.read_text("utf-8")
-    reader = _Reader(mistakes, source, original)
+    reader = _Reader(mistakes, mistakes.read_text("utf-8"), reference)
     found = [entry for node in reader.tree.body if (entry := reader.entry(node)) is not None]
     names = [entry.name for entry in found]
     for entry in found:
@@ -99,17 +98,23 @@ def _defined(node: ast.stmt) -> set[str]:
     return {found.id for found in ast.walk(node) if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store)}
 
 
+def _parsed(path: Path, source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        raise CourseError(f"{path}, line {error.lineno}: {error.msg}.") from None
+
+
 class _Reader:
     """Reads one mistakes.py beside its reference."""
 
-    def __init__(self, path: Path, source: str, reference: str) -> None:
-        self._path, self._source, self._reference = path, source, reference
-        try:
-            self.tree = ast.parse(source)
-        except SyntaxError as error:
-            raise CourseError(f"{path}, line {error.lineno}: {error.msg}.") from None
+    def __init__(self, path: Path, source: str, reference: Path) -> None:
+        self._path, self._source, self._reference = path, source, reference.read_text("utf-8")
+        self.tree = _parsed(path, source)
         self._definitions = {
-            node.name: node for node in ast.parse(reference).body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+            node.name: node
+            for node in _parsed(reference, self._reference).body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
         }
         self._shared = "\n".join(self._text(node) for node in self.tree.body if self._is_shared(node))
 

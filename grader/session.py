@@ -90,10 +90,21 @@ class _Loop:
         if not config.pluginmanager.has_plugin("terminalreporter"):
             config.pluginmanager.register(_NoTerminal(), "terminalreporter")
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Iterator[None]:
+        """What suites print when they are read is of no interest."""
+        with unheard():
+            return (yield)
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A suite that cannot be collected is our fault, and is told."""
         if report.failed:
             self.problems.append(str(report.longrepr)[-2000:])
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Somebody presses Ctrl-C while the suites are read: pytest itself would end with a number."""
+        if isinstance(excinfo.value, KeyboardInterrupt):
+            self.raised = excinfo.value
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
         """Keep what broke pytest itself, which would print it."""

@@ -80,12 +80,16 @@ class Makers:
         client: where workers come from; None keeps everything in this process.
         diagnosing: whether failures are explained.
         gpu: whether kernels are measured on this machine's device too.
+        mistakes: the section's catalogue, where it has been read already.
     """
 
     def __init__(
-        self, section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True, gpu: bool = False
-    ) -> None:
+        self, section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True, gpu: bool = False,
+        mistakes: list[Mistake] | None = None,
+    ) -> None:  # fmt: skip
         self.section, self.seeds, self._gpu = section, seeds, gpu
+        if mistakes is not None:
+            self.mistakes = mistakes
         self._client, self._diagnosing = client, diagnosing
         self._own_client: Client | None = None
         self._device_clients: list[FreshClient] = []
@@ -221,10 +225,11 @@ class Makers:
 
 @contextlib.contextmanager
 def makers(
-    section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True, gpu: bool = False
-) -> Iterator[Makers]:
+    section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True, gpu: bool = False,
+    mistakes: list[Mistake] | None = None,
+) -> Iterator[Makers]:  # fmt: skip
     """Makers that are closed at the end."""
-    made = Makers(section, seeds, client, diagnosing=diagnosing, gpu=gpu)
+    made = Makers(section, seeds, client, diagnosing=diagnosing, gpu=gpu, mistakes=mistakes)
     try:
         yield made
     finally:

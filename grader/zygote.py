@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .sandbox import SETUP_FAILED, Ceilings, Jail, Job
-from .sandbox._libc import give_back_memory, put_pages_together
+from .sandbox._libc import give_back_memory, let_go_of_files, put_pages_together
 
 MESSAGE_LIMIT = 65536
 NOBODY = -1
@@ -182,6 +182,7 @@ def main() -> NoReturn:
     if settings["torch"]:  # which has taken 200 MB
         put_pages_together()
     gc.freeze()
+    let_go_of_files()
     _say(control, {"ready": True, "layers": jail.names, "missing": jail.missing})
     Zygote(control, jail, jailed.become_worker).serve()
 

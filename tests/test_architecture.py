@@ -17,6 +17,7 @@ STOREYS = [
     "report.*",
     "check doctor fetching grade train validate",
     "check_session train_session course_table grading release",
+    "grading_session",
     "session",
     "plugin",
     "local subjects",

@@ -289,7 +289,7 @@ def test_a_real_section_bounds_a_loop_to_fifteen_seconds(number, monkeypatch):
 
 
 def test_a_section_is_one_session_for_all(small_course, three, tmp_path):
-    """The suites are read once per process, not once per submission; several sections in one run"""
+    """The suites are read once, however many submissions and jobs there are; several sections in one run"""
     section_of(small_course, 14, "other")
     for who in ("ada", "grace"):
         shutil.copy(three / who / "small.py", three / who / "other.py")
@@ -300,7 +300,7 @@ def test_a_section_is_one_session_for_all(small_course, three, tmp_path):
             f"{hidden.read_text()}\n\nwith open({str(log)!r}, 'a') as _file:\n    _file.write('{number} ')\n"
         )
 
-    found = grading.grade(plain.read(three, course.sections()).submissions, course.sections(), SEEDS, jobs=1)
+    found = grading.grade(plain.read(three, course.sections()).submissions, course.sections(), SEEDS, jobs=2)
 
     assert log.read_text() == "13 14 "
     assert [(result.section, result.submission, result.state) for result in found] == [
@@ -539,6 +539,21 @@ def test_a_suite_that_cannot_be_collected_is_unknown_and_the_other_section_is_gr
     assert "of ours" in notes[0]
 
 
+def test_a_session_that_cannot_begin_ends(small_course, three, tmp_path, monkeypatch):
+    """What goes wrong in a fork before it is a session process ends there, and never goes on as the command"""
+    monkeypatch.setattr(grading, "SessionProcess", None)
+    section, here = course.section("13"), os.getpid()
+    try:
+        results = grading.grade(plain.read(three, [section]).submissions, [section], SEEDS, jobs=2)
+    finally:
+        if os.getpid() != here:
+            (tmp_path / "went on").touch()
+            os._exit(0)
+
+    assert {result.state for result in results} == {"unknown"}
+    assert not (tmp_path / "went on").exists()
+
+
 def test_a_reference_that_raises_is_unknown(small_course, three):
     """What only the reference does wrong never becomes a zero"""
     small_course.replace(small_course.reference, "above, below = f", "raise ZeroDivisionError\n    above, below = f")
@@ -554,11 +569,12 @@ def test_a_reference_that_raises_is_unknown(small_course, three):
 def test_a_reference_that_cannot_be_imported_is_unknown(small_course, three):
     """The same for a reference that is no Python"""
     small_course.reference.write_text("def (\n")
-    section = course.section("13")
+    section, notes = course.section("13"), []
 
-    results = grading.grade(plain.read(three, [section]).submissions, [section], SEEDS, jobs=1)
+    results = grading.grade(plain.read(three, [section]).submissions, [section], SEEDS, jobs=1, noted=notes.append)
 
     assert {result.state for result in results} == {"unknown"}
+    assert "small.py, line 1: invalid syntax" in notes[0]
 
 
 def test_a_catalogue_that_cannot_be_read_is_unknown(small_course, three):

@@ -107,6 +107,23 @@ def test_the_plan_comes_before_the_first_visit(suites):
     assert order == [[1.0, 1.0, 4.0, 4.0], "visit"]
 
 
+def test_what_a_suite_prints_when_it_is_read_nobody_hears(suites, capfd):
+    """Neither on standard output, where results may be read, nor beside it"""
+    suites[0].write_text(f"import sys\n\nprint('loud')\nprint('loud', file=sys.stderr)\n{suites[0].read_text()}")
+
+    lead(suites, Notes())
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ctrl_c_while_suites_are_read_is_raised(suites):
+    """As everywhere else, not as an exit code of pytest's"""
+    suites[0].write_text(f"raise KeyboardInterrupt\n{suites[0].read_text()}")
+
+    with pytest.raises(KeyboardInterrupt):
+        lead(suites, Notes())
+
+
 def test_visits_are_taken_one_at_a_time(suites):
     """A generator makes the next subject only when the one before is done"""
     order = []

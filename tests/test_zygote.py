@@ -181,6 +181,41 @@ def test_torch_is_warm_and_runs_one_thread(torch_zygote):
     assert (late, threads, tasks) == ([], 1, 1)
 
 
+@pytest.mark.parametrize(
+    "uses",
+    [
+        "torch.func.hessian(lambda x: (x ** 3).sum())(torch.ones(2))",
+        "torch.func.jacfwd(torch.sin)(torch.ones(2))",
+        "torch.func.vmap(torch.func.grad(lambda w, x: (w * x).sum()), in_dims=(None, 0))(torch.ones(2), torch.ones(3, 2))",
+        "torch.autograd.functional.jacobian(torch.sin, torch.ones(2))",
+        "torch.autograd.gradcheck(torch.sin, torch.ones(2, dtype=torch.double, requires_grad=True))",
+        "torch.nn.utils.skip_init(torch.nn.Linear, 2, 2)",
+        "torch.nn.Linear(2, 2, device='meta')(torch.ones(1, 2, device='meta'))",
+        "torch.nn.utils.prune.random_unstructured(torch.nn.Linear(2, 2), 'weight', 0.5)",
+        "torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2))(torch.ones(1, 2))",
+        "torch.nn.TransformerEncoderLayer(4, 2, 8).eval()(torch.ones(1, 3, 4))",
+        "torch.utils.checkpoint.checkpoint(torch.sin, torch.ones(2, requires_grad=True), use_reentrant=False).sum().backward()",
+        "list(torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(4)), 2, shuffle=True))",
+        "torch.optim.lr_scheduler.OneCycleLR(torch.optim.SGD([torch.ones(1, requires_grad=True)], 0.1), 0.1, 10)",
+        "torch.distributions.Normal(0.0, 1.0).log_prob(torch.ones(1))",
+        "torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2))",
+        "torch.testing.assert_close(torch.ones(2), torch.ones(2))",
+        "[getattr(torch.linalg, name)(torch.eye(3)) for name in ('svd', 'qr', 'inv', 'eigh', 'cholesky', 'cond')]",
+        "torch.use_deterministic_algorithms(False)",
+        "str((torch.randn(30, 30), torch.nn.Linear(2, 2), torch.ones(2, dtype=torch.complex64)))",
+    ],
+)  # fmt: skip
+def test_what_torch_imports_late_is_there(torch_zygote, uses):
+    """Behind the lid nothing can be imported: what a course's students use of torch runs nevertheless"""
+    client = torch_zygote.client()
+    process = worker(client, f"import torch\n\n\ndef f():\n    {uses}\n    return True\n", "torch")
+    answer = call(process, "f")
+    process.end()
+    client.close()
+
+    assert answer is True
+
+
 @pytest.mark.parametrize("count", [0, 1, 70_000])
 def test_whole_messages_are_read_and_written(count):
     """Whatever number of bytes, in however many parts"""

@@ -7,12 +7,15 @@ import os
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 SET_PDEATHSIG, SET_DUMPABLE, SET_NO_NEW_PRIVS = 1, 4, 38
 NEW_NS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 CAPABILITIES_VERSION_3 = 0x20080522
-HUGE_PAGE, COLLAPSE = 2 << 20, 25  # bytes; MADV_COLLAPSE
+HUGE_PAGE = 2 << 20  # bytes
+DONT_NEED, COLLAPSE = 4, 25  # MADV_...
+SMAPS = Path("/proc/self/smaps")
 NOT_LINUX = "this layer needs Linux"
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -110,10 +113,49 @@ def put_pages_together() -> None:
 
     Kernels before 6.1 do not know this; there forks stay as dear as they were.
     """
-    if _libc is None:
-        return
-    for line in Path("/proc/self/maps").read_text("utf-8", "replace").splitlines():
-        place, rights, _offset, _device, inode, *name = line.split()
-        start, end = (int(address, 16) for address in place.split("-"))
-        if rights == "rw-p" and inode == "0" and name in ([], ["[heap]"]) and end - start >= HUGE_PAGE:
-            _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), COLLAPSE)
+    for block in _blocks():
+        private = block.rights == "rw-p" and not block.file and block.name in ("", "[heap]")
+        if private and block.end - block.start >= HUGE_PAGE:
+            _advise(block, COLLAPSE)
+
+
+def let_go_of_files() -> None:
+    """Let go of what lies in files too: libraries were read to warm up, and a fork reads anew what it needs.
+
+    The files' pages stay in the system's cache, and are found there at the next touch.
+    """
+    for block in _blocks():
+        if block.file and "w" not in block.rights and not block.changed:
+            _advise(block, DONT_NEED)
+
+
+@dataclass(slots=True)
+class _Block:
+    """One line of a process's map of its memory, and whether anything in it differs from its file."""
+
+    start: int
+    end: int
+    rights: str
+    file: bool
+    name: str
+    changed: bool = False
+
+
+def _blocks() -> list[_Block]:
+    if _libc is None or not SMAPS.exists():  # a kernel may be built without it
+        return []
+    found: list[_Block] = []
+    for line in SMAPS.read_text("utf-8", "replace").splitlines():
+        first, *words = line.split()
+        if not first.endswith(":"):
+            start, end = (int(address, 16) for address in first.split("-"))
+            found.append(_Block(start, end, words[0], words[3] != "0", " ".join(words[4:])))
+        elif first == "Anonymous:":
+            found[-1].changed = words[0] != "0"
+    return found
+
+
+def _advise(block: _Block, advice: int) -> None:
+    """Advice that the kernel does not take changes nothing."""
+    assert _libc is not None
+    _libc.madvise(ctypes.c_void_p(block.start), ctypes.c_size_t(block.end - block.start), advice)
