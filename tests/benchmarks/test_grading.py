@@ -1,5 +1,6 @@
 """What grading costs, as ratios taken in one run. Read the figures with -s; docs/performance.md quotes them."""
 
+import contextlib
 import json
 import os
 import statistics
@@ -93,18 +94,28 @@ def test_peak_memory_of_two_jobs(tmp_path, number, most):
 
 
 def proportional_set_size(root):
-    """PSS of a process and all below it, in bytes."""
-    total = 0
+    """PSS of a process and all below it, in bytes; all are stopped meanwhile, so that it is the sum of one moment."""
+    family = {}
     try:
-        family = [root, *root.children(recursive=True)]
+        while new := [each for each in (root, *root.children(recursive=True)) if each.pid not in family]:
+            for process in new:
+                family[process.pid] = process
+                process.suspend()
+        return sum(size(process) for process in family.values())
     except psutil.NoSuchProcess:
         return 0
-    for process in family:
-        try:
-            total += process.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return total
+    finally:
+        for process in family.values():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+def size(process):
+    """PSS of one process; nothing where it has just ended."""
+    try:
+        return process.memory_full_info().pss
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
 
 
 def test_memory_does_not_grow_with_the_class(tmp_path):
