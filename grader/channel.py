@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from .codec import Buffer
 
+NONCE = 8  # bytes
 AHEAD = 4096  # bytes; most questions and answers are smaller and arrive in one reading
 PARTS_AT_ONCE = 64
 
@@ -24,6 +25,9 @@ class ReadAhead:
 
     def __call__(self, count: int) -> bytearray:
         """Return so many bytes, in memory of their own."""
+        if count <= self._end - self._start:
+            self._start += count
+            return bytearray(self._spare[self._start - count : self._start])
         data = bytearray(count)
         kept = min(count, self.ahead)
         data[:kept] = self._spare[self._start : self._start + kept]

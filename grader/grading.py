@@ -20,7 +20,7 @@ from typing import Any
 from . import course, imports, session
 from .course import Section
 from .environment import ONE_THREAD
-from .errors import NnkitError
+from .errors import NnkitError, NoIsolation
 from .exchange.plain import Submission
 from .grading_session import ZYGOTE_GONE, Queue, SessionProcess
 from .mistakes import Mistake, catalogue
@@ -169,8 +169,8 @@ class _Grading:
             mistakes = catalogue(self.section.mistakes, self.section.reference)
             self._collect(self._visits(seats, mistakes))
         except Exception as error:
-            if self._listening:
-                raise  # by whoever hears the results
+            if self._listening or isinstance(error, NoIsolation):
+                raise  # whoever hears the results did, or nothing at all can be graded
             return str(error) if isinstance(error, NnkitError) else f"{type(error).__name__}: {error}"
         finally:
             if any(seat.code == ZYGOTE_GONE for seat in seats) or (self.zygote is not None and not self.zygote.alive):

@@ -36,9 +36,7 @@ def become_worker(questions: int, output: int, jail: Jail, job: Job, parent: int
     high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, WORKER_SOCKET + 1) for descriptor in (nothing, output, questions)]
     for descriptor, place in ((high[0], 0), (high[1], 1), (high[1], 2), (high[2], WORKER_SOCKET)):
         os.dup2(descriptor, place)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for as long as the process lives
-    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")  # noqa: SIM115
-    os.environ.clear()
+    sys.stderr = sys.stdout
     most = os.sysconf("SC_OPEN_MAX")  # asked now: the limits lower it, and what is open above would stay open
     jail.apply(job, last=lambda: os.closerange(WORKER_SOCKET + 1, most))
     if os.getppid() not in (parent, 0):  # 0: the parent is outside of a namespace of ours
@@ -48,6 +46,13 @@ def become_worker(questions: int, output: int, jail: Jail, job: Job, parent: int
         serve()
     except ProtocolError:
         os._exit(SETUP_FAILED)
+
+
+def make_ready() -> None:
+    """Make what every worker needs once: its streams, whose descriptors each puts into place, and no environment."""
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for as long as the process lives
+    sys.stdout = open(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")  # noqa: SIM115
+    os.environ.clear()
 
 
 def serve() -> None:

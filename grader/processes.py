@@ -412,7 +412,8 @@ class Process:
         Raises:
             WorkerEnded: the worker ran over, died or spoke nonsense. It is no longer there.
         """
-        nonces = [os.urandom(8) for _ in questions]
+        noise = os.urandom(channel.NONCE * len(questions))
+        nonces = [noise[place : place + channel.NONCE] for place in range(0, len(noise), channel.NONCE)]
         line = _Line(self, patience, self.cpu())
         read = channel.ReadAhead(line.fill)
         sent = [part for nonce, question in zip(nonces, questions, strict=True) for part in (nonce, *question)]
@@ -421,7 +422,7 @@ class Process:
         size = 0
         for _ in range(CALL_BACKS + len(questions)):
             nonce, last = nonces[len(answers)], len(answers) + 1 == len(questions)
-            if read(8) != nonce:
+            if read(channel.NONCE) != nonce:
                 raise self.kill("protocol_error", NOT_ASKED)
             try:
                 head, buffers = codec.read_frame(read)

@@ -29,6 +29,16 @@ class Budget:
     after_first_timeout: Patience
     used_up: str = "The submission's {} for this section are used up."
 
+    @property
+    def no_cpu(self) -> str:
+        """What to say when there is no processor time left."""
+        return self.used_up.format(f"{self.cpu:g} s of processor time")
+
+    @property
+    def no_wall(self) -> str:
+        """What to say when there is no time left."""
+        return self.used_up.format(f"{self.wall:g} s")
+
 
 class RemoteTransport:
     """A jailed worker process; a new one takes the place of one that is gone.
@@ -122,12 +132,11 @@ class RemoteTransport:
         timed_out = any(state == "timeout" for state, _ in self.ends)
         most = self._budget.after_first_timeout if timed_out else self._budget.per_question
         cpu_left = self._budget.cpu - self._cpu_spent - self._process.cpu()
-        no_cpu = self._budget.used_up.format(f"{self._budget.cpu:g} s of processor time")
-        no_wall = self._budget.used_up.format(f"{self._budget.wall:g} s")
         if min(cpu_left, self._wall_left) <= 0:
-            sentence = no_cpu if cpu_left <= 0 else no_wall
+            sentence = self._budget.no_cpu if cpu_left <= 0 else self._budget.no_wall
             self.ends.append(("timeout", sentence))
             self.close()
             raise WorkerEnded("timeout", sentence)
         patience = Patience(min(most.cpu, cpu_left), min(most.wall, self._wall_left))
-        return patience, no_cpu if cpu_left < most.cpu else "", no_wall if self._wall_left < most.wall else ""
+        no_cpu = self._budget.no_cpu if cpu_left < most.cpu else ""
+        return patience, no_cpu, self._budget.no_wall if self._wall_left < most.wall else ""

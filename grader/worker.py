@@ -468,7 +468,7 @@ def _overlap(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> bool
 def serve(read: channel.ReadAhead, write: Callable[[list[codec.Buffer]], None]) -> None:
     """Answer questions from a channel until it closes.
 
-    Every frame is preceded by a nonce of eight bytes, which the answer repeats: an answer made before the question
+    Every frame is preceded by a nonce, which the answer repeats: an answer made before the question
     was known cannot have it. Answers wait for each other while further questions are there already.
     """
     nonce: codec.Buffer = b""
@@ -477,12 +477,12 @@ def serve(read: channel.ReadAhead, write: Callable[[list[codec.Buffer]], None]) 
     def call_back(number: int, arguments: list[Any], options: dict[str, Any]) -> Any:
         encoder = codec.Encoder(worker._hand_over)
         write([nonce, *encoder.frame(["back", number, arguments, options])])
-        read(8)
+        read(channel.NONCE)
         return returned(*codec.read_frame(read), worker)
 
     worker = Worker(call_back)
     while True:
-        nonce = read(8)
+        nonce = read(channel.NONCE)
         head, buffers = codec.read_frame(read)
         waiting += [nonce, *worker.answer(head, buffers)]
         if not read.ahead or sum(map(len, waiting)) > WAITING:

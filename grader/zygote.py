@@ -120,15 +120,15 @@ class Zygote:
     def _fork(self, client: socket.socket, message: dict[str, Any], descriptors: list[int]) -> None:
         job, zygote = message["fork"], os.getpid()
         namespaces = self._jail.namespaces
+        worker_job = Job(Ceilings(**message["ceilings"]), self._slots.get(client.fileno(), 0))
         try:
+            self._jail.prepare(worker_job)
             pid = namespaces.fork() if namespaces else os.fork()
         except OSError as error:
             self._tell(client.fileno(), {"failed": job, "why": str(error)})
             pid = -1
         if pid == 0:
             try:
-                slot = self._slots.get(client.fileno(), 0)
-                worker_job = Job(Ceilings(**message["ceilings"]), slot)
                 self._become_worker(descriptors[0], descriptors[1], self._jail, worker_job, zygote)
             except BaseException as error:  # noqa: BLE001 - nothing may come back from here into the zygote's loop
                 os.write(2, f"the worker could not be set up: {error!r}\n".encode())
@@ -177,6 +177,7 @@ def main() -> NoReturn:
     if why:
         _say(control, {"failed": 0, "why": why})
         os._exit(SETUP_FAILED)
+    jailed.make_ready()
     gc.collect()
     give_back_memory()
     if settings["torch"]:  # which has taken 200 MB

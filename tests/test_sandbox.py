@@ -15,6 +15,7 @@ import pytest
 from nnkit.grader import sandbox
 from nnkit.grader.processes import STEADY_MEMORY
 from nnkit.grader.sandbox import LEVELS, ORDER, Ceilings, Jail, Job, _libc
+from nnkit.grader.sandbox.cgroups import ControlGroups
 from nnkit.grader.sandbox.landlock import Landlock
 from nnkit.grader.sandbox.limits import Limits
 from nnkit.grader.sandbox.privileges import NoCapabilities, NoNewPrivileges, NotDumpable
@@ -330,6 +331,43 @@ def test_a_filter_that_is_taken_and_does_nothing_is_missing(monkeypatch):
     monkeypatch.setattr(SystemCalls, "apply", lambda _self, _job: None)
 
     assert "files can still be opened" in SystemCalls().missing()
+
+
+def test_groups_are_made_once_and_again_where_somebody_removed_them():
+    """A slot's workers enter by the same door; a ceiling of its own, or a group that is gone, makes them anew"""
+    layer = ControlGroups()
+    if why := layer.missing():
+        pytest.skip(why)
+
+    def entered(job):
+        return in_child(lambda: (layer.apply(job), Path("/proc/self/cgroup").read_text())[1])
+
+    def ceilings():
+        found = [*home.glob(f"nnkit-{os.getpid()}-7/memory.max"), *home.glob(f"nnkit-{os.getpid()}-7/*limit_in_bytes")]
+        return {file.name: int(file.read_text()) for file in found}
+
+    home = next(home for home, controller in layer._homes if controller == "memory")
+    job, other = (Job(Ceilings(memory=memory, seconds=50), 7) for memory in (1 << 30, 1 << 29))
+    try:
+        layer.prepare(job)
+        doors = dict(layer._doors)
+        first, limits = entered(job), ceilings()
+        layer.prepare(job)
+        same = layer._doors == doors
+        layer.prepare(other)
+        lower = ceilings()
+        for home_, _controller in layer._homes:
+            (home_ / f"nnkit-{os.getpid()}-7").rmdir()
+        again = entered(other)
+    finally:
+        layer.close()
+
+    assert f"nnkit-{os.getpid()}-7" in first
+    assert f"nnkit-{os.getpid()}-7" in again
+    assert same
+    assert 1 << 30 in limits.values()
+    assert 1 << 29 in lower.values()
+    assert not list(home.glob(f"nnkit-{os.getpid()}-*"))
 
 
 def test_freed_memory_goes_back_to_the_system():

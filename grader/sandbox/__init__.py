@@ -97,6 +97,12 @@ class Jail:
         """The layer that has to be entered before anything else, if it works here."""
         return next((layer for layer in self.layers if isinstance(layer, Namespaces)), None)
 
+    def prepare(self, job: Job) -> None:
+        """Do what need not be done by every worker; before the fork. Raises OSError if a layer fails."""
+        for layer in self.layers:
+            if isinstance(layer, ControlGroups):
+                layer.prepare(job)
+
     def apply(self, job: Job, last: Callable[[], None]) -> None:
         """Restrict the calling process. Raises OSError if a layer fails; nothing of the student's may run then.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OUT_OF_THE_WAY = 500  # a descriptor that no worker's own takes the place of
 SETUP_FAILED = 70  # exit code of a process that could not be put into its place
 
 

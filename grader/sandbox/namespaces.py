@@ -17,10 +17,9 @@ import tempfile
 from pathlib import Path
 
 from . import _libc
-from .job import Job
+from .job import OUT_OF_THE_WAY, Job
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 16384, 1 << 18
-OUT_OF_THE_WAY = 500  # a descriptor that no worker's own takes the place of
 WAIT = "import os, sys; os._exit(os.waitpid(int(sys.argv[1]), 0)[1] != 0)"
 ALL = _libc.NEW_NS | _libc.NEW_NET | _libc.NEW_IPC | _libc.NEW_UTS | _libc.NEW_PID
 

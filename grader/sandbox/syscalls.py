@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -88,6 +89,7 @@ def _any_of(values: Iterable[int], otherwise: int) -> list[bytes]:
     return [*body, _step(RETURN, otherwise)]
 
 
+@functools.cache
 def program(machine: str, pid: int) -> bytes:
     """Return the filter for one machine and one process, which may send signals to itself only.
 
@@ -149,6 +151,7 @@ class SystemCalls:
         """Try it in a forked child: with the filter in place, opening a file must be refused."""
         if platform.machine() not in AUDIT_ARCH or os.uname().sysname != "Linux":
             return f"there is no table of system calls for {platform.system()} on {platform.machine()}"
+        program(platform.machine(), 1)  # where there are namespaces it is the same for every worker, and made once
         return _libc.tried(self._try)
 
     def apply(self, _job: Job) -> None:
