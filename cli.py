@@ -177,6 +177,15 @@ def reset(section: SectionName, *, json: Json = False) -> None:
 
 
 @app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
+def hint(section: SectionName, *, json: Json = False) -> None:
+    """Show a section's next hint, after those that you have seen; the last one is nearly code."""
+    from .grader import course, hints
+    from .grader.report import terminal
+
+    show("hint", [hints.release(course.section(section), Path.cwd())], terminal.hints, as_json=json)
+
+
+@app.command(cls=PlainCommand, rich_help_panel=STUDENTS)
 def check(
     sections: Annotated[
         list[str] | None, typer.Argument(metavar="SECTION", help="Sections; those here if none is given.")

@@ -163,7 +163,7 @@ def reset(section: Section, start: Path) -> ResetResult:
         WorkspaceError: there is no such file, or something could not be written; nothing is lost.
     """
     path = find(section, start)
-    folder = _home(path, section)
+    folder = home_of(path, section)
     with _one_sentence(f"nnkit reset {section.number}"):
         stub, work = _shipped(section.stub), path.read_bytes()
         if _digest(work) == _digest(stub):
@@ -182,6 +182,11 @@ def reset(section: Section, start: Path) -> ResetResult:
 def home(start: Path) -> Path:
     """Where `fetch` puts sections: here, or the folder above when we stand in a section's own folder."""
     return start.parent if course.FOLDER.fullmatch(start.name) else start
+
+
+def home_of(path: Path, section: Section) -> Path:
+    """The folder in which a section's file was put by `fetch`: above the section's own."""
+    return path.parent.parent if path.parent.name == section.name else path.parent
 
 
 def find(section: Section, start: Path) -> Path:
@@ -264,7 +269,7 @@ def _state(section: Section, start: Path, memories: dict[Path, "_Memory"]) -> St
         return "changed"  # a folder, or not readable: whatever it is, it is not the stub
     if digest == _digest(_shipped(section.stub)):
         return "untouched"
-    folder = _home(path, section)
+    folder = home_of(path, section)
     if folder not in memories:
         memories[folder] = _Memory.read(folder)
     return "untouched" if memories[folder].digest(section, path.name) == digest else "changed"
@@ -280,10 +285,6 @@ def _found(name: str, slug: str, start: Path) -> Path | None:
             if os.path.lexists(place):
                 return place
     return None
-
-
-def _home(path: Path, section: Section) -> Path:
-    return path.parent.parent if path.parent.name == section.name else path.parent
 
 
 def _shipped(source: Path) -> bytes:

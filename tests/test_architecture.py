@@ -33,6 +33,7 @@ STOREYS = [
     "worker",
     "channel",
     "codec toolbox",
+    "hints",
     "data drawing inspection workspace exchange.*",
     "course",
     "cores environment imports mistakes mutants results seeds sandbox.*",

@@ -73,11 +73,11 @@ def run(capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["list"], ["fetch", "13"], ["reset", "13"], ["list", "--json"]],
+    [["--help"], ["--version"], ["list"], ["fetch", "13"], ["hint", "13"], ["reset", "13"], ["list", "--json"]],
     ids=" ".join,
 )
 def test_small_commands_import_nothing_heavy(here, arguments):
-    """--help, list, fetch and reset load no numpy, torch, pytest, rich, pydantic or msgspec"""
+    """--help, list, fetch, hint and reset load no numpy, torch, pytest, rich, pydantic or msgspec"""
     code = (
         "import sys; sys.argv = ['nnkit', *sys.argv[1:]]\n"
         "from nnkit.cli import main\n"
@@ -134,7 +134,9 @@ def test_list_shows_the_course(here, run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["list"], ["fetch", "all"], ["fetch", "relu", "--to", "a b"], ["reset", "13"]], ids=" ".join
+    "arguments",
+    [["list"], ["fetch", "all"], ["fetch", "relu", "--to", "a b"], ["hint", "13"], ["reset", "13"]],
+    ids=" ".join,
 )
 def test_json_is_exactly_one_document(here, run, arguments):
     """{"version": 1, "command": ..., "results": [...]} and no prose"""
@@ -321,7 +323,9 @@ def test_help_speaks_to_people(run, command):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed there")
-@pytest.mark.parametrize("arguments", [["list"], ["fetch", "13"], ["check", "13"], ["reset", "13"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["fetch", "13"], ["hint", "13"], ["check", "13"], ["reset", "13"]], ids=" ".join
+)
 def test_a_folder_that_is_gone(here, run, arguments):
     """Whoever stands in a removed folder is told so: exit code 2, no report"""
     here.rmdir()

@@ -91,7 +91,7 @@ def document(small_course, capfd, monkeypatch):
 
 def test_the_page_has_the_tables():
     """All of them were read, and none is empty"""
-    tables = "Document, Result, Test, Entry, Proof, Finding, Report, Layer, Attack, Line, Folder, File, Put back, Data, Network, States"
+    tables = "Document, Result, Test, Entry, Proof, Finding, Report, Layer, Attack, Line, Folder, File, Hints, Put back, Data, Network, States"
     assert ", ".join(TABLES) == tables
     assert all(TABLES.values())
 
@@ -179,19 +179,21 @@ def test_doctor(document):
 
 
 def test_list_fetch_reset(small_course, tmp_path, monkeypatch, document):
-    """The course, a section fetched, fetched again beside one's own work, and put back"""
+    """The course, a section fetched, fetched again beside one's own work, helped with, and put back"""
     monkeypatch.chdir(tmp_path)
     [line] = document("list")
     [folder] = document("fetch", "13")
     small_course.append(small_course.stub, "\n# newer\n")
     (tmp_path / "s13_small" / "small.py").write_text("mine\n")
     [again] = document("fetch", "13")
+    [hints] = document("hint", "13")
     [put_back] = document("reset", "13")
     [twice] = document("reset", "13")
 
     assert_fits(line, "Line")
     assert_fits(folder, "Folder")
     assert_fits(again, "Folder")
+    assert_fits(hints, "Hints")
     assert_fits(put_back, "Put back")
     assert {file["did"] for file in folder["files"]} == {"new"}
     assert {file["did"] for file in again["files"]} == {"same", "beside"}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..course import Section
     from ..doctor import Report
     from ..grade import Graded
+    from ..hints import Hints
     from ..validate import Proof
 
 COLOURS = {"passed": "32", "failed": "31", "unknown": "33"}
@@ -34,6 +35,23 @@ def checked(results: Sequence[Checked], following: tuple[Section, str] | None = 
         then = f"read {lesson}, then nnkit check {section.number}" if lesson else f"nnkit fetch {section.number}"
         parts.append(f"Next: section {section.number}, {section.title}: {then}")
     return "\n\n".join(parts)
+
+
+def hints(results: Sequence[Hints]) -> str:
+    """What `nnkit hint` prints: what has been released, and whether there is more."""
+    width, lines = _width(), []
+    for found in results:
+        for number, text in enumerate(found.texts, start=1):
+            lines += [f"Hint {number} of {found.of}", *_indented(text, 2, width), ""]
+        left = found.of - len(found.texts)
+        lines += _indented(
+            f"`nnkit hint {found.section}` once more shows the next one."
+            if left
+            else f"These are all; `nnkit check {found.section}` says what is still wrong.",
+            0,
+            width,
+        )
+    return "\n".join(lines)
 
 
 def _one_check(found: Checked) -> str:
