@@ -63,17 +63,18 @@ def test_cost_beyond_the_suite(number):
 
 
 def test_two_jobs_are_faster(tmp_path):
-    """Two jobs on two cores have at least 1.6 times the throughput of one"""
+    """Two jobs on two cores grade a class of 120 at least 1.6 times as fast as one, start-up included"""
     section = course.section("13")
-    folder = submissions(tmp_path / "class", section.reference, 60)
-    ratios = []
-    for _ in range(3):
-        one = cost(nnkit("grade", folder, "--section", 13, "--jobs", 1)).wall
-        two = cost(nnkit("grade", folder, "--section", 13, "--jobs", 2)).wall
-        ratios.append(one / two)
-    print(f"\ntwo jobs: {statistics.median(ratios):.2f}x the throughput of one")
+    folder = submissions(tmp_path / "class", section.reference, 120)
+    taken = {1: [], 2: []}
+    for _ in range(4):
+        for jobs, times in taken.items():
+            times.append(cost(nnkit("grade", folder, "--section", 13, "--jobs", jobs)).wall)
+    # The best of each: what else runs on the machine only ever takes away, and takes more from two than from one.
+    one, two = (min(times) for times in taken.values())
+    print(f"\ntwo jobs: {one:.2f} s with one, {two:.2f} s with two: {one / two:.2f}x the throughput")
 
-    assert statistics.median(ratios) >= 1.6
+    assert one / two >= 1.6
 
 
 @pytest.mark.parametrize(("number", "most"), [("13", 150), ("37", 400)])
