@@ -1,6 +1,7 @@
 """Forks workers from one warm process: numpy (and torch) are imported and have run once, a fork costs milliseconds.
 
-Started clean by `processes.Zygote`, before any hidden suite is read, with one control socket as its only argument.
+Started by `processes.Zygote` as a program of its own, so that nothing which a grader has in memory, hidden suites above
+all, is in its own; with one control socket as its only argument.
 It holds no secret: everything in its memory is visible to student code. It stays single-threaded and never runs a
 parallel region, because libgomp does not survive a fork.
 
