@@ -166,7 +166,7 @@ def test_no_dearer_than_the_plain_loop(reference):
     torch.set_num_threads(1)
     X, y = reference.normalise(digits.train[0]), torch.from_numpy(digits.train[1].astype(np.int64))
     seconds = {"reference": [], "plain": []}
-    for _ in range(2):
+    for _ in range(4):
         model = reference.build_model(0)
         optimizer = reference.make_optimizer(model)
         begin = os.times().user
