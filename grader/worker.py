@@ -34,6 +34,7 @@ MERSENNE_TWISTER = 625 * 4  # bytes: 624 words and the place of the next
 LOOKED_INTO = 10_000  # entries of a result that are searched for arrays
 NEWEST = 0  # number of the object that was handed over last
 WAITING = 64 << 10  # bytes of answers that wait while further questions are there
+WARM_UPS = 20  # the interpreter adapts its code to what runs from the eighth call on
 
 Answer = list[codec.Buffer]
 
@@ -500,7 +501,7 @@ def returned(head: codec.Buffer, buffers: list[codec.Buffer], worker: Worker) ->
 
 
 def warm_up() -> None:
-    """Run, once, what a test's worth of calls runs: what is imported late here is paid by every fork later."""
+    """Run what a test's worth of calls runs: what is imported or adapted late here is paid by every fork later."""
     worker = Worker(lambda number, arguments, options: None)
     source = b"import numpy as np\ndef f(x):\n    return x @ x.T\nclass C:\n    def g(self, x):\n        raise ValueError('x')\n"
     encoder = codec.Encoder()
@@ -509,13 +510,14 @@ def warm_up() -> None:
         _, head, *buffers = encoder.frame(list(question))
         worker.answer(bytes(head), [bytes(buffer) for buffer in buffers])
 
-    ask("load", {"warm_up_.py": source}, "warm_up_", ["numpy"], "", "", 0)
-    ask("fresh", 1, ["call", ["name", "f"], [np.ones((20, 20))], {}, True])
-    ask("call", ["name", "C"], [], {}, True)
-    generator = np.random.default_rng(0)
-    generator.permutation(4), generator.standard_normal(4), generator.random(4), generator.integers(4)
-    np.linalg.norm(np.linalg.solve(np.eye(2), np.ones(2)))
-    np.einsum("ij,jk->ik", np.eye(2), np.eye(2))
+    for _ in range(WARM_UPS):
+        ask("load", {"warm_up_.py": source}, "warm_up_", ["numpy"], "", "", 0)
+        ask("fresh", 1, ["call", ["name", "f"], [np.ones((20, 20))], {}, True])
+        ask("call", ["name", "C"], [], {}, True)
+        generator = np.random.default_rng(0)
+        generator.permutation(4), generator.standard_normal(4), generator.random(4), generator.integers(4)
+        np.linalg.norm(np.linalg.solve(np.eye(2), np.ones(2)))
+        np.einsum("ij,jk->ik", np.eye(2), np.eye(2))
     try:
         raise ValueError(f"{np.array2string(np.ones(2))} {time.perf_counter()}")
     except ValueError as error:
