@@ -25,13 +25,12 @@ class ReadAhead:
 
     def __call__(self, count: int) -> bytearray:
         """Return so many bytes, in memory of their own."""
-        if count <= self._end - self._start:
+        if count <= self.ahead:
             self._start += count
             return bytearray(self._spare[self._start - count : self._start])
         data = bytearray(count)
-        kept = min(count, self.ahead)
+        kept = self.ahead
         data[:kept] = self._spare[self._start : self._start + kept]
-        self._start += kept
         view = memoryview(data)[kept:]
         while view:
             got = self._fill([view, self._spare])

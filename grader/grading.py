@@ -135,11 +135,8 @@ class _Grading:
 
     def _plan_alone(self) -> None:
         """Nobody's code was run, and still every result lists the tests that it was to pass."""
-        suites = [self.section.visible_suite, self.section.hidden_suite]
         with contextlib.suppress(NnkitError):  # a suite that cannot be read has been told where a session met it
-            session.run(
-                suites, [], points=self.section.points, planned=self._planned.extend, without=session.left_out(gpu=self._gpu)
-            )  # fmt: skip
+            self._collect(iter(()))
 
     def _refusal(self, each: Submission) -> tuple[State, str] | None:
         number = self.section.number
@@ -240,7 +237,6 @@ class _Grading:
         sys.stderr.flush()
         gc.collect()
         gc.freeze()  # collecting writes to what it looks at, and would make a copy of each page that is shared
-        parent = os.getpid()
         for seat in seats:
             seat.pid = os.fork()
             if seat.pid == 0:
@@ -248,7 +244,7 @@ class _Grading:
                     self.section, self.seeds, self._submissions, mistakes, len(self._planned), seat.client, queue,
                     seat.writing, gpu=self._gpu,
                 )  # fmt: skip
-                self._session.settle(parent)
+                self._session.settle(self._command)
                 self.zygote.forget()
                 for other in seats:
                     os.close(other.reading)

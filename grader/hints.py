@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +43,8 @@ def release(section: Section, start: Path) -> Hints:
     seen = sum(note.exists() for note in notes)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(IndexError):  # all are released
-            notes[seen].touch()
+        for note in notes[seen : seen + 1]:
+            note.touch()
     except OSError as error:
         raise WorkspaceError(
             f"{folder} cannot be written ({error.strerror}), and the hints that you have seen are noted there. "
