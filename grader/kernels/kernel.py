@@ -19,7 +19,8 @@ from .race import ALL, Case, Defences, Inconclusive, Race, estimate
 from .sides import Side, own_core
 
 ATTEMPTS = 2  # a verdict that is not the best one is reached twice, in fresh workers
-MOST_SECONDS = 17.0  # on the clock, for the rounds of all attempts at one verdict
+MOST_INCONCLUSIVE = 4  # such a try says nothing of the kernel and is no attempt; after so many the machine is given up
+MOST_SECONDS = 17.0  # on the clock, for the rounds of all tries at one verdict
 
 Give = Callable[[float], None]
 
@@ -92,8 +93,13 @@ class Kernel(Look):
             self.told.append("You are not on the board: set LEADERBOARD to True in your file if you want to be.")
             return
         ladder = rungs(table)
-        ends = self._ends()
-        standing = worse(*[self._attempt(run, cases, small, ladder, end, exact=True) for end in ends])
+        last = time.monotonic() + self.most_seconds
+        standing = worse(
+            *[
+                self._attempt(run, cases, small, ladder, _part(last, left), exact=True)
+                for left in range(ATTEMPTS, 0, -1)
+            ]
+        )
         if standing.rung is None or standing.suspicious:
             self.told.append(f"Not entered: {standing.suspicious or 'it stands below the ladder'}.")
             return
@@ -103,19 +109,26 @@ class Kernel(Look):
 
     def _attempts(self, run: Run, cases: Sequence[Case], small: Case, ladder: Sequence[Rung]) -> Standing:
         found: Standing | None = None
-        failure: TooSlow | Inconclusive | None = None
-        for end in self._ends():
+        slow: TooSlow | None = None
+        inconclusive, left, last = 0, ATTEMPTS, time.monotonic() + self.most_seconds
+        while left:
             try:
-                standing = self._attempt(run, cases, small, ladder, end)
-            except (TooSlow, Inconclusive) as error:  # once may be this machine
-                failure = error
+                standing = self._attempt(run, cases, small, ladder, _part(last, left))
+            except Inconclusive:
+                inconclusive += 1
+                if inconclusive == MOST_INCONCLUSIVE or time.monotonic() >= last:
+                    raise
                 continue
-            found = standing if found is None else better(found, standing)
-            if found.rung == ladder[0]:
-                break
-        if found is None or (isinstance(failure, Inconclusive) and found.rung != ladder[0]):
-            assert failure is not None
-            raise failure
+            except TooSlow as error:  # once may be this machine
+                slow = error
+            else:
+                found = standing if found is None else better(found, standing)
+                if found.rung == ladder[0]:
+                    break
+            left -= 1
+        if found is None:
+            assert slow is not None
+            raise slow
         return found
 
     def _attempt(
@@ -135,11 +148,6 @@ class Kernel(Look):
                     break
             assert found is not None
             return found
-
-    def _ends(self) -> Iterator[float]:
-        """When each attempt at a verdict is to be over; what one leaves, the next one has."""
-        start = time.monotonic()
-        return (start + self.most_seconds * (number + 1) / ATTEMPTS for number in range(ATTEMPTS))
 
     @contextlib.contextmanager
     def _sides(self) -> Iterator[tuple[Side, Side]]:
@@ -222,3 +230,9 @@ class Kernel(Look):
 
     def _peak(self, run: Run, draw: Draw, warm: Draw, rng: np.random.Generator) -> float:
         return memory.taken(self._pair, run, warm, draw, rng, 1.0)
+
+
+def _part(last: float, left: int) -> float:
+    """When the next of so many attempts is to be over; what one leaves, the others have."""
+    now = time.monotonic()
+    return now + (last - now) / left

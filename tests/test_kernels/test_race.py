@@ -11,7 +11,7 @@ import pytest
 from nnkit.grader import cores
 from nnkit.grader.compare import Mismatch
 from nnkit.grader.errors import OurFault, TooSlow
-from nnkit.grader.kernels.kernel import ATTEMPTS, MOST_SECONDS
+from nnkit.grader.kernels.kernel import ATTEMPTS, MOST_INCONCLUSIVE, MOST_SECONDS
 from nnkit.grader.kernels.ladder import Standing, better, rungs, words, worse
 from nnkit.grader.kernels.race import ALL, FEWEST_ROUNDS, ROUNDS, Inconclusive, Race, check_answer, estimate
 from nnkit.grader.kernels.sides import Sample, Side, own_core, status, stopped
@@ -164,24 +164,48 @@ def test_a_reference_that_is_far_from_its_best_decides_nothing(race_of, toy, mon
         race.standing()
 
 
-def test_an_unsteady_machine_is_tried_once_more(kernel_of, toy, monkeypatch):
-    """One comparison that decides nothing is repeated; a lower rung beside it is not taken for the truth"""
+@pytest.mark.parametrize("unsteady", [1, MOST_INCONCLUSIVE - 1])
+@pytest.mark.parametrize("first", [True, False])
+def test_an_inconclusive_try_is_no_attempt(kernel_of, toy, monkeypatch, unsteady, first):
+    """A comparison that decides nothing is repeated, and a verdict below the best one has its two attempts all the same"""
+    kernel, ladder, asked = kernel_of(toy.product), toy.rungs, []
+    busy = [Inconclusive("busy")] * unsteady
+    lower, lowest = (Standing("it", rung, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9) for rung in (ladder[1], None))
+    tries = iter([*busy, lower, lowest] if first else [lower, *busy, lowest])
+    monkeypatch.setattr(kernel, "_attempt", lambda *args: _end(asked.append(args) or next(tries)))
+
+    assert kernel._attempts(toy.run, [toy.case], toy.small, ladder) is lower
+    assert len(asked) == unsteady + ATTEMPTS
+
+
+def test_the_best_rung_beside_an_inconclusive_try_counts(kernel_of, toy, monkeypatch):
+    """What is fast in one comparison needs no second one"""
+    kernel, best = kernel_of(toy.product), Standing("it", toy.rungs[0], 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9)
+    tries = iter([Inconclusive("busy"), best])
+    monkeypatch.setattr(kernel, "_attempt", lambda *_args: _end(next(tries)))
+
+    assert kernel._attempts(toy.run, [toy.case], toy.small, toy.rungs) is best
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_machine_that_stays_unsteady_decides_nothing(kernel_of, toy, monkeypatch, in_time):
+    """After four such tries, or when their time is over, the test ends inconclusive, whatever a lower rung said"""
     kernel, ladder = kernel_of(toy.product), toy.rungs
-    for second, ends in ((ladder[0], False), (ladder[1], True)):
-        tries = iter([Inconclusive("busy"), Standing("it", second, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9)])
+    kernel.most_seconds = 1000.0 if in_time else 0.0
+    lower = Standing("it", ladder[1], 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9)
+    tries = [lower, *[Inconclusive("busy")] * MOST_INCONCLUSIVE, lower]
+    monkeypatch.setattr(kernel, "_attempt", lambda *_args: _end(tries.pop(0)))
 
-        def attempt(*_args, tries=tries):
-            found = next(tries)
-            if isinstance(found, Inconclusive):
-                raise found
-            return found
+    with pytest.raises(Inconclusive):
+        kernel._attempts(toy.run, [toy.case], toy.small, ladder)
+    assert len(tries) == (1 if in_time else MOST_INCONCLUSIVE)
 
-        monkeypatch.setattr(kernel, "_attempt", attempt)
-        if ends:
-            with pytest.raises(Inconclusive):
-                kernel.climb(toy.run, [toy.case], toy.small, toy.table, lambda _share: None)
-        else:
-            kernel.climb(toy.run, [toy.case], toy.small, toy.table, lambda _share: None)
+
+def _end(found):
+    """How a comparison ends: with a standing, or without one."""
+    if isinstance(found, Inconclusive):
+        raise found
+    return found
 
 
 def test_inconclusive_is_our_fault():
