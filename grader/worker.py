@@ -474,6 +474,7 @@ def serve(read: channel.ReadAhead, write: Callable[[list[codec.Buffer]], None]) 
     """
     nonce: codec.Buffer = b""
     waiting: Answer = []
+    size = 0
 
     def call_back(number: int, arguments: list[Any], options: dict[str, Any]) -> Any:
         encoder = codec.Encoder(worker._hand_over)
@@ -485,10 +486,12 @@ def serve(read: channel.ReadAhead, write: Callable[[list[codec.Buffer]], None]) 
     while True:
         nonce = read(channel.NONCE)
         head, buffers = codec.read_frame(read)
-        waiting += [nonce, *worker.answer(head, buffers)]
-        if not read.ahead or sum(map(len, waiting)) > WAITING:
-            write(waiting if len(waiting) <= channel.PARTS_AT_ONCE else [b"".join(waiting)])
-            waiting = []
+        answer = worker.answer(head, buffers)
+        waiting += [nonce, *answer]
+        size += sum(map(len, answer))
+        if not read.ahead or size > WAITING:
+            write(waiting)
+            waiting, size = [], 0
 
 
 def returned(head: codec.Buffer, buffers: list[codec.Buffer], worker: Worker) -> Any:

@@ -45,17 +45,16 @@ def test_extremes(student, rng):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_values(student, reference, rng, shape):
     """relu, leaky_relu and elu agree with the reference for any shape and any parameter"""
+    calls, expected = [], []
     for _ in range(2):
         x = np.array(rng.normal(0, 3, shape))
         slope, alpha = float(rng.uniform(0.02, 0.9)), float(rng.uniform(0.2, 3))
-        names = ["relu(x)", "leaky_relu(x, slope)", "elu(x, alpha)"]
-        values = student.together(
-            [partial(student.relu, x), partial(student.leaky_relu, x, slope), partial(student.elu, x, alpha)]
-        )
-        expected = [reference.relu(x), reference.leaky_relu(x, slope), reference.elu(x, alpha)]
-        for name, yours, right in zip(names, values, expected, strict=True):
-            # A handful of roundings of 1e-16 each.
-            assert_close(yours, right, rtol=1e-12, name=name)
+        calls += [partial(student.relu, x), partial(student.leaky_relu, x, slope), partial(student.elu, x, alpha)]
+        expected += [reference.relu(x), reference.leaky_relu(x, slope), reference.elu(x, alpha)]
+    names = ["relu(x)", "leaky_relu(x, slope)", "elu(x, alpha)"] * 2
+    for name, yours, right in zip(names, student.together(calls), expected, strict=True):
+        # A handful of roundings of 1e-16 each.
+        assert_close(yours, right, rtol=1e-12, name=name)
 
 
 @weight(1)
@@ -135,14 +134,11 @@ def test_elu_of_large_numbers(student, rng):
     x = np.append(rng.permutation([-1000.0, 1000.0, 710.0]), [np.inf, -np.inf])
     positive, upstream = x > 0, away_from_zero(rng, 5)
 
-    yours = student.elu(x, alpha)
+    value, slope = student.together([partial(student.elu, x, alpha), partial(student.elu_backward, x, upstream, alpha)])
     assert_calm(student.observed)
-    assert_close(yours, np.where(positive, x, -alpha), name="elu(x, alpha)")
-
-    yours = student.elu_backward(x, upstream, alpha)
-    assert_calm(student.observed)
+    assert_close(value, np.where(positive, x, -alpha), name="elu(x, alpha)")
     # elu(x) + alpha is a good way to the slope too: it leaves a rounding of alpha, 4e-16 at most.
-    assert_close(yours, np.where(positive, upstream, 0.0), atol=4e-15, name="elu_backward(x, upstream, alpha)")
+    assert_close(slope, np.where(positive, upstream, 0.0), atol=4e-15, name="elu_backward(x, upstream, alpha)")
 
 
 @weight(2)
@@ -161,6 +157,7 @@ def test_elu_of_tiny_numbers(student, rng):
 def test_dead_units(student, rng):
     """activity calls a unit dead only if it is 0 for every sample, and lists the dead in ascending order"""
     N, K = 6, 9
+    cases = []
     for deaths in (1, 2, 4):
         H = rng.uniform(0.1, 2, (N, K))
         dead = rng.choice(K, deaths, replace=False)
@@ -169,8 +166,10 @@ def test_dead_units(student, rng):
         H[0, alive[0]] = H[2:, alive[1]] = H[:-1, alive[2]] = 0  # silent now and then, but not dead
         H[4, :] = 0  # a sample without any activity is no dead unit
         H[5, alive[2]] = 0.1
+        cases.append((H, dead))
 
-        yours = student.activity(H)
+    values = student.together(partial(student.activity, H) for H, _ in cases)
+    for (H, dead), yours in zip(cases, values, strict=True):
         assert_dtype(yours["dead"], np.int64, name="dead")
         assert_close(yours["dead"], np.sort(dead), name="dead")
         assert_close(yours["sparsity"], np.count_nonzero(H == 0) / (N * K), rtol=1e-12, name="sparsity")
@@ -198,9 +197,9 @@ def test_one_sample_and_no_deaths(student, rng):
     """With one sample each 0 is a dead unit; where nobody is dead the answer is an empty int64 array"""
     H = rng.uniform(0.1, 2, (1, 6))
     H[0, [1, 4]] = 0
-    assert_close(student.activity(H)["dead"], np.array([1, 4]), name="dead")
 
-    yours = student.activity(rng.uniform(0.1, 2, (5, 3)))
+    single, yours = student.together(partial(student.activity, each) for each in (H, rng.uniform(0.1, 2, (5, 3))))
+    assert_close(single["dead"], np.array([1, 4]), name="dead")
     assert_dtype(yours["dead"], np.int64, name="dead")
     assert_close(yours["dead"], np.zeros(0, np.int64), name="dead")
     assert_close(yours["sparsity"], 0.0, name="sparsity")
@@ -309,15 +308,13 @@ def test_speed(student, speed, rng):
 def test_inputs_stay(student, rng):
     """No function changes its arguments, and no result shares memory with one, also where nothing is cut off"""
     upstream = rng.standard_normal((3, 4))
+    calls = []
     for x in (rng.standard_normal((3, 4)), rng.uniform(0.1, 2, (3, 4)), -rng.uniform(0.1, 2, (3, 4))):
-        student.together(
-            [
-                *(partial(getattr(student, name), x) for name in (*NAMES, "activity")),
-                *(partial(getattr(student, f"{name}_backward"), x, upstream) for name in NAMES),
-                partial(student.leaky_relu, x, 1.0),
-            ]
-        )
-        assert_leaves_inputs_alone(student.observed)
+        calls += [partial(getattr(student, name), x) for name in (*NAMES, "activity")]
+        calls += [partial(getattr(student, f"{name}_backward"), x, upstream) for name in NAMES]
+        calls.append(partial(student.leaky_relu, x, 1.0))
+    student.together(calls)
+    assert_leaves_inputs_alone(student.observed)
 
 
 @weight(1)
