@@ -8,7 +8,6 @@ from .codec import Buffer
 
 NONCE = 8  # bytes
 AHEAD = 4096  # bytes; most questions and answers are smaller and arrive in one reading
-JOINED = 64 << 10  # bytes; what is smaller is sent as one piece
 PARTS_AT_ONCE = 64
 
 
@@ -26,13 +25,12 @@ class ReadAhead:
 
     def __call__(self, count: int) -> bytearray:
         """Return so many bytes, in memory of their own."""
-        start, end = self._start, self._start + count
-        if end <= self._end:
-            self._start = end
-            return bytearray(self._spare[start:end])
+        if count <= self.ahead:
+            self._start += count
+            return bytearray(self._spare[self._start - count : self._start])
         data = bytearray(count)
-        kept = self._end - start
-        data[:kept] = self._spare[start : self._end]
+        kept = self.ahead
+        data[:kept] = self._spare[self._start : self._start + kept]
         view = memoryview(data)[kept:]
         while view:
             got = self._fill([view, self._spare])
@@ -53,8 +51,6 @@ def write(parts: list[Buffer], send: Callable[[list[memoryview]], int]) -> None:
         parts: one after the other.
         send: waits until something can be written, writes the beginning of these views, returns how many bytes; or raises.
     """
-    if sum(map(len, parts)) <= JOINED:
-        parts = [b"".join(parts)]
     views = [memoryview(part).cast("B") for part in parts if len(part)]
     while views:
         sent = send(views[:PARTS_AT_ONCE])

@@ -417,7 +417,7 @@ class Process:
         line = _Line(self, patience, self.cpu())
         read = channel.ReadAhead(line.fill)
         sent = [part for nonce, question in zip(nonces, questions, strict=True) for part in (nonce, *question)]
-        channel.write(sent, line.send)
+        channel.write([b"".join(sent)] if len(questions) > 1 else sent, line.send)
         answers: list[Frame] = []
         size = 0
         for _ in range(CALL_BACKS + len(questions)):

@@ -488,9 +488,10 @@ def serve(read: channel.ReadAhead, write: Callable[[list[codec.Buffer]], None]) 
         head, buffers = codec.read_frame(read)
         answer = worker.answer(head, buffers)
         waiting += [nonce, *answer]
-        size += sum(map(len, answer))
+        for part in answer:
+            size += len(part)
         if not read.ahead or size > WAITING:
-            write(waiting)
+            write(waiting if len(waiting) <= channel.PARTS_AT_ONCE else [b"".join(waiting)])
             waiting, size = [], 0
 
 
