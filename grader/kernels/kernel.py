@@ -96,7 +96,7 @@ class Kernel(Look):
         last = time.monotonic() + self.most_seconds
         standing = worse(
             *[
-                self._attempt(run, cases, small, ladder, _part(last, left), exact=True)
+                self._attempt(run, cases, small, ladder, _next_end(last, left), exact=True)
                 for left in range(ATTEMPTS, 0, -1)
             ]
         )
@@ -113,7 +113,7 @@ class Kernel(Look):
         inconclusive, left, last = 0, ATTEMPTS, time.monotonic() + self.most_seconds
         while left:
             try:
-                standing = self._attempt(run, cases, small, ladder, _part(last, left))
+                standing = self._attempt(run, cases, small, ladder, _next_end(last, left))
             except Inconclusive:
                 inconclusive += 1
                 if inconclusive == MOST_INCONCLUSIVE or time.monotonic() >= last:
@@ -232,7 +232,7 @@ class Kernel(Look):
         return memory.taken(self._pair, run, warm, draw, rng, 1.0)
 
 
-def _part(last: float, left: int) -> float:
+def _next_end(last: float, left: int) -> float:
     """When the next of so many attempts is to be over; what one leaves, the others have."""
     now = time.monotonic()
     return now + (last - now) / left
