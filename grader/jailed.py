@@ -92,7 +92,7 @@ def warm_up(torch_too: bool, modules: list[str]) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.Dropout(0.5))
     torch.nn.functional.cross_entropy(model(weight), torch.tensor([0, 1])).backward()
     optimizer.step()
-    torch.nn.utils.skip_init(torch.nn.Linear, 2, 2)
+    torch.nn.utils.skip_init(torch.nn.Linear, 2, 2)  # the first tensor on the device meta
     torch.nn.functional.conv2d(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 3, 3))
     torch.func.grad(lambda x: x.sum())(torch.ones(2))
     str(torch.zeros(2))

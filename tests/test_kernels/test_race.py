@@ -4,6 +4,7 @@ import os
 import select
 import signal
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -168,21 +169,20 @@ def test_a_reference_that_is_far_from_its_best_decides_nothing(race_of, toy, mon
 @pytest.mark.parametrize("first", [True, False])
 def test_an_inconclusive_try_is_no_attempt(kernel_of, toy, monkeypatch, unsteady, first):
     """A comparison that decides nothing is repeated, and a verdict below the best one has its two attempts all the same"""
-    kernel, ladder, asked = kernel_of(toy.product), toy.rungs, []
+    kernel, ladder = kernel_of(toy.product), toy.rungs
     busy = [Inconclusive("busy")] * unsteady
     lower, lowest = (Standing("it", rung, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9) for rung in (ladder[1], None))
-    tries = iter([*busy, lower, lowest] if first else [lower, *busy, lowest])
-    monkeypatch.setattr(kernel, "_attempt", lambda *args: _end(asked.append(args) or next(tries)))
+    attempt = Mock(side_effect=[*busy, lower, lowest] if first else [lower, *busy, lowest])
+    monkeypatch.setattr(kernel, "_attempt", attempt)
 
     assert kernel._attempts(toy.run, [toy.case], toy.small, ladder) is lower
-    assert len(asked) == unsteady + ATTEMPTS
+    assert attempt.call_count == unsteady + ATTEMPTS
 
 
 def test_the_best_rung_beside_an_inconclusive_try_counts(kernel_of, toy, monkeypatch):
     """What is fast in one comparison needs no second one"""
     kernel, best = kernel_of(toy.product), Standing("it", toy.rungs[0], 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9)
-    tries = iter([Inconclusive("busy"), best])
-    monkeypatch.setattr(kernel, "_attempt", lambda *_args: _end(next(tries)))
+    monkeypatch.setattr(kernel, "_attempt", Mock(side_effect=[Inconclusive("busy"), best]))
 
     assert kernel._attempts(toy.run, [toy.case], toy.small, toy.rungs) is best
 
@@ -193,19 +193,12 @@ def test_a_machine_that_stays_unsteady_decides_nothing(kernel_of, toy, monkeypat
     kernel, ladder = kernel_of(toy.product), toy.rungs
     kernel.most_seconds = 1000.0 if in_time else 0.0
     lower = Standing("it", ladder[1], 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9)
-    tries = [lower, *[Inconclusive("busy")] * MOST_INCONCLUSIVE, lower]
-    monkeypatch.setattr(kernel, "_attempt", lambda *_args: _end(tries.pop(0)))
+    attempt = Mock(side_effect=[lower, *[Inconclusive("busy")] * MOST_INCONCLUSIVE, lower])
+    monkeypatch.setattr(kernel, "_attempt", attempt)
 
     with pytest.raises(Inconclusive):
         kernel._attempts(toy.run, [toy.case], toy.small, ladder)
-    assert len(tries) == (1 if in_time else MOST_INCONCLUSIVE)
-
-
-def _end(found):
-    """How a comparison ends: with a standing, or without one."""
-    if isinstance(found, Inconclusive):
-        raise found
-    return found
+    assert attempt.call_count == 1 + (MOST_INCONCLUSIVE if in_time else 1)
 
 
 def test_inconclusive_is_our_fault():
