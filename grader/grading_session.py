@@ -115,7 +115,9 @@ class SessionProcess:
         with (
             session.unheard(),
             on_one_core(),
-            makers(self._section, self._seeds, self._client, gpu=self._gpu, mistakes=self._mistakes) as made,
+            makers(
+                self._section, self._seeds, self._client, gpu=self._gpu, mistakes=self._mistakes, foreseeing=True
+            ) as made,  # fmt: skip
         ):
             while not self._client.gone and (place := self._queue.take()) is not None:
                 self._tell(begin=place)

@@ -15,7 +15,6 @@ from .transport import CallBack, Files, Frame, Transport, no_call_back
 
 ROOM = 8 << 20  # bytes of answers that are kept
 LARGE = 64 << 10  # bytes of a question or an answer that cost more to keep than to ask again
-FRESH = codec.Encoder().frame(["fresh"])[1][1:]  # the head of a test's first question, after the length of its list
 
 
 class Remembering:
@@ -43,8 +42,14 @@ class Remembering:
 
     def load(self, files: Files, seed: int) -> Frame:
         """Import the files; objects of a test under way are gone."""
-        self._path, self._unasked = None, []
+        if self._path:
+            self._path, self._unasked = None, []
         return self.transport.load(files, seed)
+
+    def begin_test(self) -> None:
+        """A test starts."""
+        self._path, self._unasked = b"", []
+        self.transport.begin_test()
 
     def loaded(self) -> bool:
         """Whether the files are still there."""
@@ -58,8 +63,6 @@ class Remembering:
 
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         """Answer from memory or ask."""
-        if question[1][1 : 1 + len(FRESH)] == FRESH:
-            self._path, self._unasked = b"", []
         if self._path is None or _size(question) > LARGE:
             self._path = None
             return self._in_earnest(question, call_back)

@@ -70,24 +70,19 @@ class RemoteTransport:
             self._process = self._client.fork(self._ceilings)
             self.layers = self._process.layers
         question = ["load", files.sources, files.main, list(files.available), files.section, files.folder, seed]
-        return self.ask(codec.Encoder().frame(question), no_call_back)
+        return self._ask_all([codec.Encoder().frame(question)], no_call_back)[0]
+
+    def begin_test(self) -> None:
+        """Nothing is kept from one test to the next."""
 
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         """Ask the worker within what is left of the budget."""
         return self._ask_all([question], call_back)[0]
 
     def ask_all(self, questions: Sequence[list[codec.Buffer]]) -> Iterator[Frame]:
-        """Ask the worker many questions with few crossings: each time as many as fit into the channel."""
-        batch: list[list[codec.Buffer]] = []
-        size = 0
-        for question in questions:
-            length = sum(map(len, question))
-            if batch and (size + length > AT_ONCE or len(batch) == MOST_AT_ONCE):
-                yield from self._ask_all(batch, no_call_back)
-                batch, size = [], 0
-            batch.append(question)
-            size += length
-        yield from self._ask_all(batch, no_call_back)
+        """Ask the worker many questions with few crossings."""
+        for batch in crossings(questions):
+            yield from self._ask_all(batch, no_call_back)
 
     def _ask_all(self, questions: list[list[codec.Buffer]], call_back: CallBack) -> list[Frame]:
         assert self._process is not None
@@ -140,3 +135,18 @@ class RemoteTransport:
         patience = Patience(min(most.cpu, cpu_left), min(most.wall, self._wall_left))
         no_cpu = self._budget.no_cpu if cpu_left < most.cpu else ""
         return patience, no_cpu, self._budget.no_wall if self._wall_left < most.wall else ""
+
+
+def crossings(questions: Sequence[list[codec.Buffer]]) -> Iterator[list[list[codec.Buffer]]]:
+    """Part questions into crossings: each time as many as fit into the channel."""
+    batch: list[list[codec.Buffer]] = []
+    size = 0
+    for question in questions:
+        length = sum(map(len, question))
+        if batch and (size + length > AT_ONCE or len(batch) == MOST_AT_ONCE):
+            yield batch
+            batch, size = [], 0
+        batch.append(question)
+        size += length
+    if batch:
+        yield batch

@@ -12,6 +12,7 @@ from . import course, data, imports, sandbox
 from .course import Section
 from .diagnosis import Diagnosis
 from .errors import OurFault
+from .foreseeing import ForeseeingTransport, Foreseen
 from .kernels.kernel import Kernel
 from .mistakes import Mistake, catalogue
 from .processes import Client, FreshClient, Patience, Zygote
@@ -81,16 +82,18 @@ class Makers:
         diagnosing: whether failures are explained.
         gpu: whether kernels are measured on this machine's device too.
         mistakes: the section's catalogue, where it has been read already.
+        foreseeing: whether all subjects go through all tests, so that they can be asked ahead.
     """
 
     def __init__(
         self, section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True, gpu: bool = False,
-        mistakes: list[Mistake] | None = None,
+        mistakes: list[Mistake] | None = None, foreseeing: bool = False,
     ) -> None:  # fmt: skip
         self.section, self.seeds, self._gpu = section, seeds, gpu
         if mistakes is not None:
             self.mistakes = mistakes
         self._client, self._diagnosing = client, diagnosing
+        self._foreseen = Foreseen() if foreseeing else None
         self._own_client: Client | None = None
         self._device_clients: list[FreshClient] = []
         self._zygote: Zygote | None = None
@@ -203,7 +206,11 @@ class Makers:
         return Training(alone, reference, self.digits, ended, self._known)
 
     def _place(self) -> Transport:
-        return LocalTransport() if self._client is None else self._worker()
+        if self._client is None:
+            return LocalTransport()
+        if self._foreseen is None:
+            return self._worker()
+        return ForeseeingTransport(self._foreseen, self._client, self._ceilings, budget_for(self.section))
 
     def _our_place(self) -> Transport:
         return self._our_worker() if self._torch_elsewhere else LocalTransport()
@@ -226,10 +233,10 @@ class Makers:
 @contextlib.contextmanager
 def makers(
     section: Section, seeds: Seeds, client: Client | None, *, diagnosing: bool = True, gpu: bool = False,
-    mistakes: list[Mistake] | None = None,
+    mistakes: list[Mistake] | None = None, foreseeing: bool = False,
 ) -> Iterator[Makers]:  # fmt: skip
     """Makers that are closed at the end."""
-    made = Makers(section, seeds, client, diagnosing=diagnosing, gpu=gpu, mistakes=mistakes)
+    made = Makers(section, seeds, client, diagnosing=diagnosing, gpu=gpu, mistakes=mistakes, foreseeing=foreseeing)
     try:
         yield made
     finally:

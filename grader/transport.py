@@ -39,6 +39,9 @@ class Transport(Protocol):
     def load(self, files: Files, seed: int) -> Frame:
         """Import the files and return the answer; a new process is made when there is none."""
 
+    def begin_test(self) -> None:
+        """Know that a test starts: what it asks first follows no answer."""
+
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
         """Ask one question. Raises WorkerEnded when the process is no longer there."""
 
@@ -71,6 +74,9 @@ class LocalTransport:
         sources = files.sources
         question = ["load", sources, files.main, list(files.available), files.section, files.folder, seed]
         return self.ask(codec.Encoder().frame(question), no_call_back)
+
+    def begin_test(self) -> None:
+        """Nothing is kept from one test to the next."""
 
     def ask_all(self, questions: Sequence[list[codec.Buffer]]) -> Iterator[Frame]:
         """Answer in this process, each question when it is wanted."""

@@ -24,6 +24,7 @@ STOREYS = [
     "diagnosis explain",
     "subject",
     "speed training kernels.*",
+    "foreseeing",
     "remembering remote",
     "processes student",
     "observed transport",

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from nnkit.grader import codec
 from nnkit.grader.remembering import LARGE, Remembering
 from nnkit.grader.student import Student
 from nnkit.grader.transport import Files, LocalTransport
@@ -159,13 +158,3 @@ def test_code_that_is_loaded_again_is_asked_until_the_next_test(inner):
         before = inner.asked
         student.double(1.0)
         assert inner.asked == before + 1
-
-
-def test_the_mark_of_a_first_question_is_that_of_the_codec():
-    """Every test's first question is known as one"""
-    from nnkit.grader.remembering import FRESH
-
-    _, head = codec.Encoder().frame(["fresh", 2**62, ["call", ["name", "f"], [], {}, True]])
-
-    assert head[1 : 1 + len(FRESH)] == FRESH
-    assert FRESH.endswith(b"fresh")

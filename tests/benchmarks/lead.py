@@ -29,7 +29,11 @@ def main():
     client = zygote.client()
     spent = {"graded": [], "local": []}
     seeds = Seeds(b"benchmark")
-    with on_one_core(), makers(section, seeds, client) as graded, makers(section, seeds, None) as local:
+    with (
+        on_one_core(),
+        makers(section, seeds, client, foreseeing=True) as graded,
+        makers(section, seeds, None) as local,
+    ):
 
         def visits():
             gc.collect()
