@@ -125,7 +125,9 @@ class ForeseeingTransport(RemoteTransport):
         if self._begun:
             return self._go_on(questions, call_back)
         self._begun = True
-        if self._timed or call_back is not no_call_back:  # a function of the test's wants to be called when the test asks
+        if (
+            self._timed or call_back is not no_call_back
+        ):  # a function of the test's wants to be called when the test asks
             return self._ask_all(questions, call_back)
         known = self._foreseen.following(self._place)
         if not known:

@@ -97,7 +97,7 @@ def visit(client, submitted, crossings):
 
 
 def counts(student):
-    """A test that asks more than once: its second question follows from the first one's answer."""
+    """A test that asks more than once, about an object that it has made."""
     counter = student.Counter()
     return [counter.up(), counter.up()]
 
@@ -150,7 +150,7 @@ def test_a_test_that_does_not_ask_leaves_its_answer(visit):
 
 
 def test_a_test_that_asks_more_than_was_foreseen_is_begun_again(visit):
-    """The objects it made first are there, random numbers follow each other, and later tests are asked anew"""
+    """The objects it made first are there, random numbers follow each other, and later tests are asked after it"""
 
     def once(student):
         return student.Counter() is not None
@@ -163,8 +163,23 @@ def test_a_test_that_asks_more_than_was_foreseen_is_begun_again(visit):
     more = visit([counts, on, TESTS[0]])
 
     assert more.values == alone.values
+    # All three; the first once more, and what it asks then; the other two; the second once more, and what it asks then.
     assert more.crossings == [3, 1, 1, 1, 2, 1, 1, 1]
     assert visit([counts, on, TESTS[0]]).crossings == [1, 1, 1, 1, 1, 1]
+
+
+def test_only_what_a_test_asks_first_is_asked_ahead(visit):
+    """What it asks then may hold the answer to what it asked first: nobody is to see that before they answer"""
+
+    def there_and_back(student):
+        return student.double(student.double(5))
+
+    for _ in range(3):
+        found = visit([TESTS[0], there_and_back, TESTS[2], TESTS[6]])
+
+    # Up to the first answer of the test; what follows from it; the rest.
+    assert found.crossings == [2, 1, 2]
+    assert visit([there_and_back], SOURCE.replace("2 * x", "3 * x")).values == [45]
 
 
 def test_functions_of_a_test_are_called_when_it_asks(visit):
@@ -285,4 +300,4 @@ def test_questions_are_kept_as_long_as_there_is_room():
         foreseen.learn(place, [[b"0123456789"]], 0.0)
 
     assert list(foreseen.following(0)) == [0, 1]
-    assert list(foreseen.following(2)) == []
+    assert foreseen.following(2) == {}

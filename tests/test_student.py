@@ -54,6 +54,9 @@ class Scripted:
         self._loaded = True
         return self._next(self._names)
 
+    def begin_test(self):
+        pass
+
     def ask(self, question, call_back):
         self.asked.append(codec.Decoder(lambda tag, fields: fields).value(question[1], question[2:])[0])
         answer = self._next(self._answers.pop(0))
