@@ -88,18 +88,19 @@ class ForeseeingTransport(RemoteTransport):
         self._begun = True  # whether it has asked something
         self._timed = False  # whether it has looked at the worker's clock, to time what it asks next
         self._answers: dict[int, list[Frame]] = {}  # to what this test and later ones ask first
-        self._overtaken: list[list[codec.Buffer]] = []  # what this test asked first, where the worker has gone further
+        self._first: list[list[codec.Buffer]] = []  # what this test asked first and had been asked already
+        self._worker_at = -1  # the place of the test that the worker was asked for last
         self._loaded_with: tuple[Files, int] | None = None
 
     def begin_test(self) -> None:
         """The next test starts."""
         self._answers.pop(self._place, None)  # which it did not ask for
         self._place += 1
-        self._begun, self._timed, self._overtaken = False, False, []
+        self._begun, self._timed = False, False
 
     def load(self, files: Files, seed: int) -> Frame:
         """Import the files in a fresh worker."""
-        self._loaded_with = files, seed
+        self._loaded_with, self._worker_at = (files, seed), self._place
         return super().load(files, seed)
 
     def ask(self, question: list[codec.Buffer], call_back: CallBack) -> Frame:
@@ -118,7 +119,7 @@ class ForeseeingTransport(RemoteTransport):
 
     def close(self) -> None:
         """End the worker; what it said ahead of time counts no more."""
-        self._answers, self._overtaken = {}, []
+        self._answers = {}
         super().close()
 
     def _answered(self, questions: list[list[codec.Buffer]], call_back: CallBack) -> list[Frame]:
@@ -128,33 +129,31 @@ class ForeseeingTransport(RemoteTransport):
         if (
             self._timed or call_back is not no_call_back
         ):  # a function of the test's wants to be called when the test asks
-            return self._ask_all(questions, call_back)
+            return self._ask_now(questions, call_back)
         known = self._foreseen.following(self._place)
         if not known:
-            return self._learn(questions)
+            before = super().cpu()
+            answers = self._ask_now(questions, no_call_back)
+            self._foreseen.learn(self._place, questions, super().cpu() - before)
+            return answers
         if not _alike(known[self._place].questions, questions):
-            return self._ask_all(questions, no_call_back)
+            return self._ask_now(questions, no_call_back)
         if self._place not in self._answers and self._hopeful and not self.ends and len(known) > 1:
             self._ask_ahead(known)
         if self._place not in self._answers:
-            return self._ask_all(questions, no_call_back)
-        answers = self._answers.pop(self._place)
-        if self._answers:
-            self._overtaken = known[self._place].questions
-        return answers
+            return self._ask_now(questions, no_call_back)
+        self._first = known[self._place].questions
+        return self._answers.pop(self._place)
 
     def _go_on(self, questions: list[list[codec.Buffer]], call_back: CallBack) -> list[Frame]:
         self._foreseen.asks_more(self._place)
-        if self._overtaken:
-            begin, self._overtaken, self._answers = self._overtaken, [], {}
-            self._ask_all(begin, no_call_back)
-        return self._ask_all(questions, call_back)
+        if self._worker_at != self._place:  # its objects are forgotten: the test is begun again
+            self._ask_now(self._first, no_call_back)
+        return self._ask_now(questions, call_back)
 
-    def _learn(self, questions: list[list[codec.Buffer]]) -> list[Frame]:
-        before = super().cpu()
-        answers = self._ask_all(questions, no_call_back)
-        self._foreseen.learn(self._place, questions, super().cpu() - before)
-        return answers
+    def _ask_now(self, questions: list[list[codec.Buffer]], call_back: CallBack) -> list[Frame]:
+        self._worker_at = self._place
+        return self._ask_all(questions, call_back)
 
     def _ask_ahead(self, starts: dict[int, Start]) -> None:
         """Ask what these tests ask first. When that does not end well, there is a fresh worker and no answer."""
@@ -181,6 +180,7 @@ class ForeseeingTransport(RemoteTransport):
         self._wall_left -= time.monotonic() - begin
         answers = iter(found)
         self._answers = {place: [next(answers) for _ in start.questions] for place, start in starts.items()}
+        self._worker_at = max(starts)
 
     def _load_again(self) -> None:
         assert self._loaded_with is not None
