@@ -126,9 +126,8 @@ class ForeseeingTransport(RemoteTransport):
         if self._begun:
             return self._go_on(questions, call_back)
         self._begun = True
-        if (
-            self._timed or call_back is not no_call_back
-        ):  # a function of the test's wants to be called when the test asks
+        # What is timed runs while the clock is looked at, and a function of the test's is called when the test asks.
+        if self._timed or call_back is not no_call_back:
             return self._ask_now(questions, call_back)
         known = self._foreseen.following(self._place)
         if not known:
@@ -161,7 +160,9 @@ class ForeseeingTransport(RemoteTransport):
         cpu = AT_LEAST + TIMES * sum(start.seconds for start in starts.values())
         most, _, _ = self._patience()  # of one question: nothing may take longer because it is asked ahead
         patience = Patience(min(cpu, most.cpu), min(WALL_FACTOR * cpu, most.wall))
-        spent, printed, begin = self._cpu_spent, self.printed, time.monotonic()
+        self._process.drain()
+        spent, printed = self._cpu_spent + super().cpu(), self.printed + self._process.output_text()
+        begin = time.monotonic()
         found: list[Frame] = []
         try:
             for batch in crossings([question for start in starts.values() for question in start.questions]):

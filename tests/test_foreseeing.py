@@ -253,6 +253,20 @@ def test_haste_is_given_up_once_and_for_all(visit, crossings):
     assert visit(tests, bad).crossings == [6, 1, 1, 1, 1, 2, 1, 1]
 
 
+def test_only_the_haste_is_not_on_the_account(visit):
+    """What a worker used and printed before it was asked ahead stays"""
+    bad = SOURCE.replace('    log.append("apply")\n', f"    print('applied')\n{SPIN.format(0.1)}").replace(
+        '    log.append("drawn")\n', "    print('drawing')\n    import os\n    os._exit(3)\n"
+    )
+    tests = [TESTS[5], *TESTS[:3]]
+    visit(tests)
+    found = visit(tests, bad)
+    found.transport.close()
+
+    assert found.transport._cpu_spent >= 0.1
+    assert found.transport.printed == "applied\ndrawing\n"
+
+
 def test_nothing_takes_longer_because_it_is_asked_ahead(visit):
     """All questions together have the time of one, whatever they took when they were learned"""
     slow = SOURCE.replace("    return 2 * x", f"{SPIN.format(0.02)}    return 2 * x")
